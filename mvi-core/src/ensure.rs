@@ -1,0 +1,1 @@
+//! Creates that repeat safely by name: for provider authors.

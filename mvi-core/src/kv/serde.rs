@@ -1,0 +1,1 @@
+//! Items to and from any type that serde knows.
