@@ -1,0 +1,43 @@
+//! Behaviour tests of the oracles: what our tests rely on is there at the pinned version. When one
+//! of these fails after a new version, the tests that lean on it mean something else by then.
+
+mod dynamodb;
+mod firestore;
+mod microburst;
+
+use serde_json::Value;
+
+use crate::Result;
+use crate::tally::Tally;
+
+/// One thing that an oracle does, and that a test of ours needs it to do.
+struct Check {
+    oracle: &'static str,
+    name: &'static str,
+    holds: fn() -> Result<()>,
+}
+
+/// Runs the checks of these oracles, a line each.
+pub(crate) fn run(up: &[&str]) -> Tally {
+    let mut tally = Tally::default();
+    let all = dynamodb::CHECKS.iter().chain(&microburst::CHECKS).chain(&firestore::CHECKS);
+    for check in all.filter(|check| up.contains(&check.oracle)) {
+        match (check.holds)() {
+            Ok(()) => {
+                tally.passed += 1;
+                println!("oracle {}: {} ... ok", check.oracle, check.name);
+            }
+            Err(message) => {
+                tally.failed += 1;
+                println!("oracle {}: {} ... FAILED\n    {message}", check.oracle, check.name);
+            }
+        }
+    }
+    tally
+}
+
+/// Fails with what was found and what was wanted.
+fn expect(found: &Value, wanted: impl Into<Value>, what: &str) -> Result<()> {
+    let wanted = wanted.into();
+    if *found == wanted { Ok(()) } else { Err(format!("{what}: wanted {wanted}, found {found}")) }
+}
