@@ -3,7 +3,7 @@
 //! Not built yet: the trait is empty, so that the shape of [`Cloud`](crate::Cloud) stands.
 //!
 //! - **Why** each process type scales and fails by itself.
-//! - **Depends on** Image for what it runs, Vpc, LoadBalancer, Log.
+//! - **Depends on** Image for what it runs, Vpc, `LoadBalancer`, Log.
 //! - **Knobs** count, size, rollout. **Gauges** running and wanted count, restarts.
 //!
 //! | | AWS | Google Cloud |

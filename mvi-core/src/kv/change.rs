@@ -14,11 +14,11 @@ use crate::{Error, Result};
 /// [`Conflict`](crate::ErrorKind::Conflict) where a change does not fit what is there, and [`Invalid`](crate::ErrorKind::Invalid) where it holds a time out of range:
 /// then `item` is as it was.
 pub fn apply(changes: &[Change], item: &mut Item, now: Timestamp) -> Result<()> {
-    let mut changed = item.clone();
+    let mut copy = item.clone();
     for change in changes {
-        make(change, &mut changed, now)?;
+        make(change, &mut copy, now)?;
     }
-    *item = changed;
+    *item = copy;
     Ok(())
 }
 

@@ -117,8 +117,11 @@ impl Table {
     fn check_indexed(&self, index: &Index, key: &Key, item: &Item) -> Result<()> {
         let mut bytes = key_bytes(key);
         for attr in [Some(&index.partition), index.sort.as_ref()].into_iter().flatten() {
-            let Some(value) = item.get(&attr.name) else { continue };
-            let value = check_index_value(attr, value)?;
+            let value = match (self.key_part(&attr.name, key), item.get(&attr.name)) {
+                (Some(part), _) => part.clone(),
+                (None, Some(value)) => check_index_value(attr, value)?,
+                (None, None) => continue,
+            };
             bytes += key_bytes(&Key::new(value));
         }
         if bytes > MAX_KEY_BYTES {
@@ -130,16 +133,22 @@ impl Table {
         Ok(())
     }
 
+    /// The part of the key that is called `name`.
+    fn key_part<'k>(&self, name: &str, key: &'k Key) -> Option<&'k KeyValue> {
+        if self.partition.name == name {
+            return Some(&key.partition);
+        }
+        key.sort.as_ref().filter(|_| self.sort.as_ref().is_some_and(|it| it.name == name))
+    }
+
     /// Where the record at `key` is in `index`; `None` where it is not in it.
     pub fn place(&self, index: &Index, key: &Key, item: &Item) -> Option<Key> {
         let value = |attr: &Attr| {
-            if attr.name == self.partition.name {
-                return Some(key.partition.clone());
-            }
-            if self.sort.as_ref().is_some_and(|it| it.name == attr.name) {
-                return key.sort.clone();
-            }
-            key_value(item.get(&attr.name)?).filter(|it| it.kind() == attr.kind)
+            let found = match self.key_part(&attr.name, key) {
+                Some(part) => part.clone(),
+                None => key_value(item.get(&attr.name)?)?,
+            };
+            Some(found).filter(|it| it.kind() == attr.kind)
         };
         let partition = value(&index.partition)?;
         match &index.sort {
@@ -408,17 +417,16 @@ impl Range {
     pub fn contains(&self, value: Option<&KeyValue>) -> bool {
         match (self, value) {
             (Self::All, _) => true,
-            (_, None) => false,
             (Self::Prefix(KeyValue::Text(prefix)), Some(KeyValue::Text(text))) => {
                 text.starts_with(prefix.as_str())
             }
             (Self::Prefix(KeyValue::Bytes(prefix)), Some(KeyValue::Bytes(bytes))) => {
                 bytes.starts_with(prefix)
             }
-            (Self::Prefix(_), Some(_)) => false,
             (Self::Between(from, to), Some(value)) => {
                 std::ops::RangeBounds::contains(&(from.as_ref(), to.as_ref()), value)
             }
+            (Self::Prefix(_), Some(_)) | (_, None) => false,
         }
     }
 
