@@ -1,1 +1,3 @@
 //! mvi-testkit.
+
+pub mod conformance;
