@@ -40,6 +40,8 @@ pub mod codec;
 mod condition;
 mod data;
 mod ext;
+mod limits;
+mod read;
 mod request;
 mod serde;
 mod size;
@@ -48,18 +50,18 @@ mod value;
 
 pub use cache::Tables;
 pub use change::apply;
-pub use check::{
-    MAX_CHANGES, MAX_DEPTH, MAX_INDEXES, MAX_ITEM_BYTES, MAX_KEY_BYTES, MAX_LEAVES, MAX_NAME_BYTES,
-    MAX_SEGMENTS, MAX_STEPS, MAX_TERMS, MAX_TRANSACT_BYTES,
-};
 pub use condition::{Comparison, Condition, Found, Operand, time_value};
 pub use data::{
     Attr, Cursor, Index, Key, KeyKind, KeyValue, Record, Table, TableState, Ttl, Version,
 };
 pub use ext::{KvExt, Lease, Lock};
+pub use limits::{
+    MAX_CHANGES, MAX_DEPTH, MAX_INDEXES, MAX_ITEM_BYTES, MAX_KEY_BYTES, MAX_LEAVES, MAX_NAME_BYTES,
+    MAX_SEGMENTS, MAX_STEPS, MAX_TERMS, MAX_TRANSACT_BYTES,
+};
+pub use read::{Consistency, Get, GetMany, Order, Query, Range, Scan, Segment};
 pub use request::{
-    Change, Check, Consistency, CreateTable, Delete, Expiry, Get, GetMany, Order, Put, Query,
-    Range, Scan, Segment, Step, Transact, Update, Write, WriteMany,
+    Change, Check, CreateTable, Delete, Expiry, Put, Step, Transact, Update, Write, WriteMany,
 };
 pub use size::{item_bytes, key_bytes, value_bytes};
 pub use typed::{Typed, Versioned};
