@@ -292,7 +292,7 @@ class Firestore:
         name = path["name"]
         if not name.endswith("/databases/(default)"):
             raise not_found(name)
-        return {"name": name, "type": "FIRESTORE_NATIVE", "locationId": "nam5"}
+        return {"name": name, "type": "FIRESTORE_NATIVE", "locationId": "us-east1"}
 
     def get_field(self, path, _query, _body):
         return self.fields.get(path["name"]) or self.unset(path["name"])
