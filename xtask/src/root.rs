@@ -12,7 +12,7 @@ pub(crate) fn workspace() -> PathBuf {
 
 /// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
-    workspace().join("target")
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
 /// Where the oracles are installed and run.

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-pub(crate) use catalog::{ALL, Oracle, find, names};
+pub(crate) use catalog::{ALL, Oracle, find};
 pub(crate) use install::{cargo_deny, typos};
 
 use crate::process::{self, Daemon};
@@ -47,6 +47,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
                   status`"
             .to_owned()),
     }
+}
+
+/// What `MVI_REQUIRE` may name: the oracles, and the backends that need none of them.
+pub(crate) fn names() -> Vec<&'static str> {
+    catalog::names().into_iter().chain(["sim", "aws", "gcp"]).collect()
 }
 
 fn chosen(names: &[&str]) -> Result<Vec<&'static Oracle>> {
