@@ -1,1 +1,0 @@
-//! Creates that repeat safely by name: for provider authors.
