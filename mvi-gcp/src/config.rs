@@ -1,0 +1,385 @@
+//! How calls reach Google Cloud: where to, as whom, how often, and for how long at most.
+//!
+//! The clients alone wait without limit for a server that accepts and never answers. Here every limit is set, in one
+//! place, for every service.
+
+use std::time::Duration;
+
+use mvi_core::{Error, Result};
+
+use crate::Gcp;
+
+/// How long to wait before a call is an error.
+///
+/// | limit | of what | default |
+/// |---|---|---|
+/// | `connect` | one connection, with TLS | 3.1 s |
+/// | `attempt` | one attempt in all, with its body | 6 s |
+/// | `operation` | one call in all: its attempts and the pauses between them | 20 s |
+///
+/// A call of MVI that pages, or works through many records, makes several calls, a known number at most; one that
+/// reads before it writes makes all of them within `operation`.
+///
+/// ```
+/// use std::time::Duration;
+/// use mvi_gcp::Timeouts;
+///
+/// let hasty = Timeouts { operation: Duration::from_secs(2), ..Timeouts::default() };
+/// assert_eq!(hasty.connect, Duration::from_millis(3_100));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For one connection, with TLS.
+    pub connect: Duration,
+    /// For one attempt in all.
+    pub attempt: Duration,
+    /// For one call in all: its attempts and the pauses between them.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_millis(3_100),
+            attempt: Duration::from_secs(6),
+            operation: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How often to try, and how long to pause between two attempts.
+///
+/// What may succeed is repeated. Pauses are random, from zero to a bound that doubles, so that callers do not come back
+/// all at once.
+///
+/// ```
+/// use mvi_gcp::Retries;
+///
+/// let once = Retries { attempts: 1, ..Retries::default() };
+/// assert_eq!(once.longest_pause.as_secs(), 5);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// The most attempts of a call, the first included: 3.
+    pub attempts: u32,
+    /// The bound of the first pause: 50 ms.
+    pub first_pause: Duration,
+    /// The bound of any pause: 5 s.
+    pub longest_pause: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            first_pause: Duration::from_millis(50),
+            longest_pause: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How often to read and decide again where another write came between, and how long to pause.
+///
+/// Of those that meet, one always gets through, so rounds grow with how many meet and pauses need not.
+#[cfg(feature = "kv")]
+pub(crate) const CONTENTION: Retries = Retries {
+    attempts: 64,
+    first_pause: Duration::from_millis(10),
+    longest_pause: Duration::from_millis(320),
+};
+
+/// A service of Google Cloud that an endpoint can be set for.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Firestore, behind [`Kv`](mvi_core::Kv).
+    Firestore,
+    /// Firestore's settings, which expiry needs.
+    FirestoreAdmin,
+}
+
+/// Makes a [`Gcp`]. What is not set comes from the environment, as in every Google tool: variables, the file that
+/// `gcloud auth application-default login` writes, and the machine's own metadata.
+///
+/// ```
+/// use mvi_gcp::{Gcp, Service};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> mvi_core::Result<()> {
+/// let gcp = Gcp::builder()
+///     .project("demo")
+///     .endpoint_for(Service::Firestore, "http://127.0.0.1:8681")
+///     .emulated()
+///     .build()
+///     .await?;
+/// # let _ = gcp; Ok(())
+/// # }
+/// ```
+#[must_use]
+#[derive(Clone, Debug, Default)]
+pub struct GcpBuilder {
+    project: Option<String>,
+    database: Option<String>,
+    endpoint: Option<String>,
+    endpoints: Vec<(Service, String)>,
+    emulated: bool,
+    #[cfg(feature = "_sdk")]
+    credentials: Option<google_cloud_auth::credentials::Credentials>,
+    timeouts: Timeouts,
+    retries: Retries,
+}
+
+impl GcpBuilder {
+    /// Works in the project called `id`.
+    pub fn project(mut self, id: impl Into<String>) -> Self {
+        self.project = Some(id.into());
+        self
+    }
+
+    /// Keeps records in the Firestore database called `id`; in `(default)`, unless set.
+    pub fn database(mut self, id: impl Into<String>) -> Self {
+        self.database = Some(id.into());
+        self
+    }
+
+    /// Sends the calls of every service to `url`.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Sends the calls of one service to `url`, wherever the others go.
+    pub fn endpoint_for(mut self, service: Service, url: impl Into<String>) -> Self {
+        self.endpoints.retain(|(known, _)| *known != service);
+        self.endpoints.push((service, url.into()));
+        self
+    }
+
+    /// Says that the endpoints are emulators: no credentials are looked for, and the token that Google's emulators take
+    /// for an owner's is sent.
+    ///
+    /// Firestore's emulator has no settings, so nothing asks for expired records to be removed there unless
+    /// [`Service::FirestoreAdmin`] has an endpoint of its own. They are hidden all the same.
+    pub fn emulated(mut self) -> Self {
+        self.emulated = true;
+        self
+    }
+
+    /// Calls as whom `credentials` say, in place of the environment's.
+    #[cfg(feature = "_sdk")]
+    pub fn credentials(mut self, credentials: google_cloud_auth::credentials::Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Sets how long to wait.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets how often to try.
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Makes it. Nothing is sent yet but what the environment needs to tell the project.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](mvi_core::ErrorKind::Invalid) where no project is known, an endpoint is not a URL, or a limit is zero;
+    /// [`Unauthenticated`](mvi_core::ErrorKind::Unauthenticated) where the environment's credentials can't be read.
+    pub async fn build(self) -> Result<Gcp> {
+        self.check()?;
+        Gcp::with(self).await
+    }
+
+    fn check(&self) -> Result<()> {
+        let Timeouts { connect, attempt, operation } = self.timeouts;
+        for (name, limit) in [("connect", connect), ("attempt", attempt), ("operation", operation)]
+        {
+            if limit.is_zero() {
+                return Err(Error::invalid(format!("the {name} timeout is 0: wanted more")));
+            }
+        }
+        if self.retries.attempts == 0 {
+            return Err(Error::invalid("0 attempts: wanted 1 or more"));
+        }
+        for url in self.endpoint.iter().chain(self.endpoints.iter().map(|(_, url)| url)) {
+            let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            if !rest.is_some_and(|it| !it.is_empty() && !it.starts_with('/')) {
+                return Err(Error::invalid(format!(
+                    "{url:?} is not an endpoint: wanted http:// or https:// and a host"
+                )));
+            }
+        }
+        let named = self.project.iter().map(|id| (id, "project"));
+        for (id, what) in named.chain(self.database.iter().map(|id| (id, "database"))) {
+            if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
+                return Err(Error::invalid(format!("{id:?} is not the id of a {what}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "_sdk")]
+mod sdk {
+    use gcloud_sdk::GoogleEnvironment;
+    use google_cloud_auth::{
+        credentials::{Builder, CacheableResource, Credentials, CredentialsProvider, EntityTag},
+        errors::CredentialsError,
+    };
+    use http::{Extensions, HeaderMap, HeaderValue, header::AUTHORIZATION};
+    use mvi_core::ErrorKind;
+
+    use super::{Error, GcpBuilder, Result, Retries, Service, Timeouts};
+
+    /// What every service's client is made from.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Config {
+        pub(crate) project: String,
+        pub(crate) database: String,
+        pub(crate) credentials: Credentials,
+        pub(crate) limits: Limits,
+        endpoint: Option<String>,
+        endpoints: Vec<(Service, String)>,
+        emulated: bool,
+    }
+
+    /// How often to try and how long to wait.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Limits {
+        pub(crate) timeouts: Timeouts,
+        pub(crate) retries: Retries,
+    }
+
+    impl Config {
+        pub(crate) async fn load(builder: GcpBuilder) -> Result<Self> {
+            let GcpBuilder {
+                project,
+                database,
+                endpoint,
+                mut endpoints,
+                mut emulated,
+                credentials,
+                timeouts,
+                retries,
+            } = builder;
+            // Service account keys sign, and HTTPS needs one too. Whoever set another before us is right.
+            rustls::crypto::ring::default_provider().install_default().ok();
+
+            let known = |service| endpoints.iter().any(|(it, _)| *it == service);
+            let emulator = std::env::var("FIRESTORE_EMULATOR_HOST").ok();
+            if let Some(host) = emulator
+                && endpoint.is_none()
+                && !known(Service::Firestore)
+            {
+                let url = if host.contains("://") { host } else { format!("http://{host}") };
+                endpoints.push((Service::Firestore, url));
+                emulated = true;
+            }
+            let project = match project {
+                Some(project) => project,
+                None => tokio::time::timeout(
+                    timeouts.operation,
+                    GoogleEnvironment::detect_google_project_id(),
+                )
+                .await
+                .ok()
+                .flatten()
+                .ok_or_else(|| {
+                    Error::invalid(
+                        "no project: wanted one in the builder or in GOOGLE_CLOUD_PROJECT",
+                    )
+                })?,
+            };
+            let credentials = match credentials {
+                Some(credentials) => credentials,
+                None if emulated => Credentials::from(Owner(EntityTag::new())),
+                None => Builder::default().with_scopes([SCOPE]).build().map_err(|e| {
+                    Error::new(ErrorKind::Unauthenticated, "the credentials could not be read")
+                        .with_source(e)
+                })?,
+            };
+            Ok(Self {
+                project,
+                database: database.unwrap_or_else(|| "(default)".to_owned()),
+                credentials,
+                limits: Limits { timeouts, retries },
+                endpoint,
+                endpoints,
+                emulated,
+            })
+        }
+
+        /// Where the calls of `service` go, if not to Google.
+        pub(crate) fn endpoint(&self, service: Service) -> Option<&str> {
+            self.own_endpoint(service).or(self.endpoint.as_deref())
+        }
+
+        fn own_endpoint(&self, service: Service) -> Option<&str> {
+            let own = self.endpoints.iter().find(|(known, _)| *known == service);
+            own.map(|(_, url)| url.as_str())
+        }
+
+        /// Whether there is anybody to ask for expired records to be removed.
+        pub(crate) fn has_admin(&self) -> bool {
+            !self.emulated || self.own_endpoint(Service::FirestoreAdmin).is_some()
+        }
+    }
+
+    /// What MVI may do is for IAM to say, not for the token's scope.
+    const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+    /// Whom Google's emulators take for an owner.
+    #[derive(Debug)]
+    struct Owner(EntityTag);
+
+    impl CredentialsProvider for Owner {
+        async fn headers(
+            &self,
+            extensions: Extensions,
+        ) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
+            if extensions.get::<EntityTag>() == Some(&self.0) {
+                return Ok(CacheableResource::NotModified);
+            }
+            let token = HeaderValue::from_static("Bearer owner");
+            let data = HeaderMap::from_iter([(AUTHORIZATION, token)]);
+            Ok(CacheableResource::New { entity_tag: self.0.clone(), data })
+        }
+
+        async fn universe_domain(&self) -> Option<String> {
+            None
+        }
+    }
+}
+
+#[cfg(feature = "_sdk")]
+pub(crate) use sdk::{Config, Limits};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_work_are_invalid() {
+        let zero = Timeouts { attempt: Duration::ZERO, ..Timeouts::default() };
+        let never = Retries { attempts: 0, ..Retries::default() };
+        let builders = [
+            Gcp::builder().timeouts(zero),
+            Gcp::builder().retries(never),
+            Gcp::builder().endpoint("127.0.0.1:8681"),
+            Gcp::builder().endpoint("http://"),
+            Gcp::builder().endpoint_for(Service::Firestore, "ftp://127.0.0.1"),
+            Gcp::builder().project(""),
+            Gcp::builder().project("a/b"),
+            Gcp::builder().database("a\nb"),
+        ];
+        for builder in builders {
+            let error = builder.check().unwrap_err();
+            assert_eq!(error.kind(), mvi_core::ErrorKind::Invalid, "{error}");
+        }
+        Gcp::builder().project("demo").endpoint("http://127.0.0.1:8681").check().unwrap();
+    }
+}
