@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Item;
+use super::{Item, Value};
 use crate::{Labels, Name};
 
 /// A table as the provider reports it.
@@ -259,6 +259,16 @@ impl From<u32> for KeyValue {
 impl From<Bytes> for KeyValue {
     fn from(bytes: Bytes) -> Self {
         Self::Bytes(bytes)
+    }
+}
+
+impl From<KeyValue> for Value {
+    fn from(key: KeyValue) -> Self {
+        match key {
+            KeyValue::Text(text) => Self::Text(text),
+            KeyValue::Int(int) => int.into(),
+            KeyValue::Bytes(bytes) => Self::Bytes(bytes),
+        }
     }
 }
 

@@ -41,6 +41,7 @@ mod condition;
 mod data;
 mod ext;
 mod limits;
+mod lock;
 mod read;
 mod request;
 mod serde;
@@ -54,11 +55,12 @@ pub use condition::{Comparison, Condition, Found, Operand, time_value};
 pub use data::{
     Attr, Cursor, Index, Key, KeyKind, KeyValue, Record, Table, TableState, Ttl, Version,
 };
-pub use ext::{KvExt, Lease, Lock};
+pub use ext::KvExt;
 pub use limits::{
     MAX_CHANGES, MAX_DEPTH, MAX_INDEXES, MAX_ITEM_BYTES, MAX_KEY_BYTES, MAX_LEAVES, MAX_NAME_BYTES,
     MAX_SEGMENTS, MAX_STEPS, MAX_TERMS, MAX_TRANSACT_BYTES,
 };
+pub use lock::{Lease, Lock};
 pub use read::{Consistency, Get, GetMany, Order, Query, Range, Scan, Segment};
 pub use request::{
     Change, Check, CreateTable, Delete, Expiry, Put, Step, Transact, Update, Write, WriteMany,

@@ -1,1 +1,0 @@
-//! Items to and from any type that serde knows.
