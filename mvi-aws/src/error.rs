@@ -1,0 +1,365 @@
+//! What AWS answers, as [`Error`]: one table, by code.
+//!
+//! The code decides, never the HTTP status alone: `DynamoDB` answers every mistake of a client with 400. A row says of
+//! *one* attempt whether it was applied; [`attempt`](crate::attempt) joins the attempts of a call.
+//!
+//! Sources: the [errors common to all services][common] and [those of `DynamoDB`][dynamodb].
+//!
+//! [common]: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
+//! [dynamodb]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+
+use std::{error::Error as StdError, time::Duration};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::{
+    orchestrator::HttpResponse,
+    result::{ConnectorError, SdkError},
+};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use hyper_util::client::legacy::Error as ClientError;
+use mvi_core::{Applied, Error, ErrorKind};
+
+use ErrorKind::{
+    AlreadyExists, Conflict, Corrupt, Exhausted, Forbidden, Internal, Invalid, NotFound, Throttled,
+    Timeout, Unauthenticated, Unavailable, Unsupported,
+};
+
+/// What one code means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The wire operation that the row is for; `None` for any.
+    op: Option<&'static str>,
+    /// The code; a `*` at its start or end stands for anything.
+    code: &'static str,
+    /// What a caller can do about it.
+    pub(crate) kind: ErrorKind,
+    /// Whether the attempt that was answered so was applied.
+    pub(crate) applied: Applied,
+}
+
+const fn any(code: &'static str, kind: ErrorKind) -> Row {
+    Row { op: None, code, kind, applied: kind.applied() }
+}
+
+const fn of(op: &'static str, code: &'static str, kind: ErrorKind) -> Row {
+    Row { op: Some(op), code, kind, applied: kind.applied() }
+}
+
+/// The first row that matches wins: an operation's own before any, exact before pattern, throttled before exhausted.
+const ROWS: &[Row] = &[
+    // DynamoDB, of one operation.
+    of("CreateTable", "ResourceInUseException", AlreadyExists),
+    // DynamoDB, of any.
+    any("ResourceNotFoundException", NotFound),
+    any("TableNotFoundException", NotFound),
+    any("TableInUseException", Conflict),
+    any("ResourceInUseException", Conflict),
+    any("ConditionalCheckFailedException", Conflict),
+    any("TransactionCanceledException", Conflict),
+    any("TransactionConflictException", Conflict),
+    any("ReplicatedWriteConflictException", Conflict),
+    // Another attempt with our token is still at work.
+    Row { applied: Applied::Unknown, ..any("TransactionInProgressException", Conflict) },
+    any("IdempotentParameterMismatchException", Invalid),
+    // Why a transaction was cancelled.
+    any("ConditionalCheckFailed", Conflict),
+    any("TransactionConflict", Conflict),
+    any("DuplicateItem", Conflict),
+    any("ItemCollectionSizeLimitExceeded", Exhausted),
+    any("ProvisionedThroughputExceeded", Throttled),
+    any("ItemCollectionSizeLimitExceededException", Exhausted),
+    any("ProvisionedThroughputExceededException", Throttled),
+    any("LimitExceededException", Exhausted),
+    any("ValidationException", Invalid),
+    any("SerializationException", Invalid),
+    any("InternalServerError", Internal),
+    // Any service.
+    any("UnknownOperationException", Unsupported),
+    any("NotImplemented", Unsupported),
+    any("UnsupportedOperation*", Unsupported),
+    any("UnrecognizedClientException", Unauthenticated),
+    any("InvalidClientTokenId", Unauthenticated),
+    any("InvalidAccessKeyId", Unauthenticated),
+    any("InvalidSignatureException", Unauthenticated),
+    any("IncompleteSignature*", Unauthenticated),
+    any("SignatureDoesNotMatch", Unauthenticated),
+    any("MissingAuthenticationToken*", Unauthenticated),
+    any("ExpiredToken*", Unauthenticated),
+    any("RequestExpired", Unauthenticated),
+    any("RequestTimeTooSkewed", Unauthenticated),
+    any("AuthFailure", Unauthenticated),
+    any("AccessDenied*", Forbidden),
+    any("UnauthorizedOperation", Forbidden),
+    any("NotAuthorized", Forbidden),
+    any("OptInRequired", Forbidden),
+    any("RequestLimitExceeded", Throttled),
+    any("Throttl*", Throttled),
+    any("TooManyRequests*", Throttled),
+    any("SlowDown", Throttled),
+    any("RequestTimeout*", Timeout),
+    any("InternalFailure", Internal),
+    any("InternalError*", Internal),
+    any("ServiceUnavailable*", Unavailable),
+    any("*QuotaExceeded*", Exhausted),
+    any("*LimitExceeded*", Exhausted),
+    any("Validation*", Invalid),
+    any("InvalidParameter*", Invalid),
+    any("MissingParameter", Invalid),
+    any("MalformedQueryString", Invalid),
+    any("RequestEntityTooLarge*", Invalid),
+    // DynamoDB checksums its answers, a proxy between may break them.
+    any("*ChecksumMismatch*", Corrupt),
+];
+
+/// What an answer with `code` means, where `wire_op` was asked.
+///
+/// An answer without a code is not the service's: a gateway's, of which only the status is known.
+pub(crate) fn of_code(wire_op: &str, code: Option<&str>, status: u16) -> Row {
+    let fits = |row: &&Row| {
+        row.op.is_none_or(|op| op == wire_op) && code.is_some_and(|code| matches(row.code, code))
+    };
+    if let Some(row) = ROWS.iter().find(fits) {
+        return *row;
+    }
+    match status {
+        429 => any("", Throttled),
+        502..=504 => any("", Unavailable),
+        // A client's mistake that has no row: it was refused.
+        400..=499 => Row { applied: Applied::No, ..any("", Internal) },
+        _ => any("", Internal),
+    }
+}
+
+fn matches(pattern: &str, code: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(_), Some(_)) => code.contains(pattern.trim_matches('*')),
+        (Some(end), None) => code.ends_with(end),
+        (None, Some(start)) => code.starts_with(start),
+        (None, None) => code == pattern,
+    }
+}
+
+/// What a request means that got no answer.
+pub(crate) fn of_connector(error: &ConnectorError) -> (ErrorKind, Applied) {
+    // What could not connect was not sent.
+    let applied = match find::<ClientError>(error) {
+        Some(client) if client.is_connect() => Applied::No,
+        _ => Applied::Unknown,
+    };
+    if error.is_timeout() {
+        (Timeout, applied)
+    } else if error.is_user() {
+        (Invalid, applied)
+    } else {
+        (Unavailable, applied)
+    }
+}
+
+/// Whether a request was applied whose answer did not come, or could not be read.
+pub(crate) fn of_unread(wire_op: &str, status: Option<u16>) -> Applied {
+    match status {
+        // Its answer says which of the items were.
+        Some(200) if wire_op == "BatchWriteItem" => Applied::Unknown,
+        Some(200) => Applied::Yes,
+        _ => Applied::Unknown,
+    }
+}
+
+/// The SDK's error as ours; whether it was applied is for its attempts to say.
+pub(crate) fn from_sdk<E>(wire_op: &'static str, error: SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let response = error.raw_response();
+    let status = response.map(|it| it.status().as_u16()).unwrap_or_default();
+    let wait = response.and_then(retry_after);
+    let id = response.and_then(request_id);
+
+    let ours = match &error {
+        SdkError::ServiceError(answer) => of_answer(wire_op, answer.err(), status),
+        SdkError::TimeoutError(_) => {
+            Error::new(Timeout, format!("{wire_op} got no answer in time"))
+        }
+        SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            Some(error) if find::<CredentialsError>(error).is_some() => {
+                Error::new(Unauthenticated, "no credentials were found that work")
+            }
+            Some(error) => Error::new(of_connector(error).0, format!("{wire_op} got no answer")),
+            None => Error::new(Unavailable, format!("{wire_op} got no answer")),
+        },
+        SdkError::ResponseError(_) => {
+            let kind = if find::<hyper::Error>(&error).is_some() { Unavailable } else { Internal };
+            Error::new(kind, format!("the answer to {wire_op} could not be read"))
+        }
+        _ => Error::invalid(format!("{wire_op} could not be sent")),
+    };
+    let ours = match wait {
+        Some(wait) => ours.with_retry_after(wait),
+        None => ours,
+    };
+    let ours = match id {
+        Some(id) => ours.with_request_id(id),
+        None => ours,
+    };
+    match error {
+        // Its code and message are in ours; it may also hold the item, which is the caller's secret.
+        SdkError::ServiceError(_) => ours,
+        other => match other.into_source() {
+            Ok(source) => ours.with_source(source),
+            Err(_) => ours,
+        },
+    }
+}
+
+/// `error` once more, as `message`: for another that it befell. Its source stays with the first.
+pub(crate) fn again(error: &Error, message: impl Into<String>) -> Error {
+    let mut again = Error::new(error.kind(), message).with_applied(error.applied());
+    if let Some(code) = error.code() {
+        again = again.with_code(code);
+    }
+    if let Some(id) = error.request_id() {
+        again = again.with_request_id(id);
+    }
+    if let Some(wait) = error.retry_after() {
+        again = again.with_retry_after(wait);
+    }
+    again
+}
+
+fn of_answer(wire_op: &str, answer: &impl ProvideErrorMetadata, status: u16) -> Error {
+    let message = match answer.message() {
+        Some(message) => plain(message),
+        None => format!("{wire_op} answered with status {status}"),
+    };
+    let ours = Error::new(of_code(wire_op, answer.code(), status).kind, message);
+    match answer.code() {
+        Some(code) => ours.with_code(code),
+        None => ours,
+    }
+}
+
+/// The service's message in our form: a lower-case start, no final stop, one line that fits a log.
+pub(crate) fn plain(message: &str) -> String {
+    const MOST_CHARS: usize = 300;
+    let mut chars = message.trim_end_matches('.').chars();
+    let first = chars.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(chars).take(MOST_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The id by which Amazon's support finds the request.
+fn request_id(response: &HttpResponse) -> Option<String> {
+    let header = |name| response.headers().get(name).map(str::to_owned);
+    header("x-amzn-requestid").or_else(|| header("x-amz-request-id"))
+}
+
+/// How long the service asks to wait: milliseconds in Amazon's own header, seconds in HTTP's.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let number = |name| response.headers().get(name).and_then(|it: &str| it.parse().ok());
+    let own = number("x-amz-retry-after").map(Duration::from_millis);
+    own.or_else(|| number("retry-after").map(Duration::from_secs))
+}
+
+/// The first `T` in the chain of an error and its sources.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_reached_and_means_what_it_says() {
+        let example = |row: &Row| match row.code {
+            "UnsupportedOperation*" => "UnsupportedOperationException",
+            "IncompleteSignature*" => "IncompleteSignatureException",
+            "MissingAuthenticationToken*" => "MissingAuthenticationTokenException",
+            "ExpiredToken*" => "ExpiredTokenException",
+            "AccessDenied*" => "AccessDeniedException",
+            "Throttl*" => "ThrottlingException",
+            "TooManyRequests*" => "TooManyRequestsException",
+            "RequestTimeout*" => "RequestTimeoutException",
+            "InternalError*" => "InternalErrorException",
+            "ServiceUnavailable*" => "ServiceUnavailableException",
+            "*QuotaExceeded*" => "ServiceQuotaExceededException",
+            "*LimitExceeded*" => "VolumeLimitExceeded",
+            "Validation*" => "ValidationError",
+            "InvalidParameter*" => "InvalidParameterValue",
+            "RequestEntityTooLarge*" => "RequestEntityTooLargeException",
+            "*ChecksumMismatch*" => "BodyChecksumMismatchException",
+            exact => exact,
+        };
+        for row in ROWS {
+            let op = row.op.unwrap_or("PutItem");
+            assert_eq!(of_code(op, Some(example(row)), 400), *row, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_each_code_tells_the_caller() {
+        let cases = [
+            ("CreateTable", "ResourceInUseException", AlreadyExists, Applied::No),
+            ("DeleteTable", "ResourceInUseException", Conflict, Applied::No),
+            ("GetItem", "ResourceNotFoundException", NotFound, Applied::No),
+            ("PutItem", "ConditionalCheckFailedException", Conflict, Applied::No),
+            ("TransactWriteItems", "TransactionCanceledException", Conflict, Applied::No),
+            ("TransactWriteItems", "TransactionInProgressException", Conflict, Applied::Unknown),
+            ("TransactWriteItems", "IdempotentParameterMismatchException", Invalid, Applied::No),
+            ("PutItem", "ProvisionedThroughputExceededException", Throttled, Applied::No),
+            ("PutItem", "RequestLimitExceeded", Throttled, Applied::No),
+            ("CreateTable", "LimitExceededException", Exhausted, Applied::No),
+            ("PutItem", "UnrecognizedClientException", Unauthenticated, Applied::No),
+            ("PutItem", "AccessDeniedException", Forbidden, Applied::No),
+            ("PutItem", "ValidationException", Invalid, Applied::No),
+            ("PutItem", "UnknownOperationException", Unsupported, Applied::No),
+            ("PutItem", "InternalServerError", Internal, Applied::Unknown),
+            ("PutItem", "ServiceUnavailable", Unavailable, Applied::Unknown),
+            ("PutItem", "RequestTimeout", Timeout, Applied::Unknown),
+            ("PutItem", "BodyChecksumMismatch", Corrupt, Applied::Unknown),
+        ];
+        for (op, code, kind, applied) in cases {
+            let row = of_code(op, Some(code), 400);
+            assert_eq!((row.kind, row.applied), (kind, applied), "{op} {code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_known_code_goes_by_what_its_status_says_for_sure() {
+        for (status, kind, applied) in [
+            (429, Throttled, Applied::No),
+            (400, Internal, Applied::No),
+            (500, Internal, Applied::Unknown),
+            (502, Unavailable, Applied::Unknown),
+            (503, Unavailable, Applied::Unknown),
+            (504, Unavailable, Applied::Unknown),
+        ] {
+            for code in [None, Some("SomethingNew")] {
+                let row = of_code("PutItem", code, status);
+                assert_eq!((row.kind, row.applied), (kind, applied), "{status} {code:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_says_yes_and_cannot_be_read_was_applied() {
+        assert_eq!(of_unread("PutItem", Some(200)), Applied::Yes);
+        assert_eq!(of_unread("BatchWriteItem", Some(200)), Applied::Unknown);
+        assert_eq!(of_unread("PutItem", Some(500)), Applied::Unknown);
+        assert_eq!(of_unread("PutItem", None), Applied::Unknown);
+    }
+
+    #[test]
+    fn messages_are_one_plain_line() {
+        assert_eq!(plain("The conditional request failed."), "the conditional request failed");
+        assert_eq!(plain("Two\nlines"), "two lines");
+        assert_eq!(plain(&"x".repeat(1_000)).len(), 300);
+        assert_eq!(plain(""), "");
+    }
+}

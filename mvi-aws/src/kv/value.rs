@@ -1,0 +1,181 @@
+//! Values and keys, to `DynamoDB`'s form and back: one pass, each string and buffer moved.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
+use aws_smithy_types::Blob;
+use bytes::Bytes;
+use jiff::Timestamp;
+use mvi_core::{
+    Error, ErrorKind, Result,
+    kv::{Attr, Item, Key, KeyKind, KeyValue, Number, Record, Table, Value, Version},
+};
+
+/// An item as the SDK has it.
+pub(super) type Attributes = HashMap<String, AttributeValue>;
+
+/// The hidden attribute that names the last write: a fresh nonce each.
+pub(super) const VERSION: &str = "_v";
+
+/// The hidden attribute that says when the record expires, in seconds since 1970.
+pub(super) const EXPIRES: &str = "_x";
+
+/// Takes the key out of an item.
+pub(super) fn take_key(table: &Table, from: &mut Attributes) -> Result<Key> {
+    let mut part = |attr: &Attr| match from.remove(&attr.name) {
+        Some(value) => to_key_value(value),
+        None => Err(corrupt("a key without its attributes")),
+    };
+    let partition = part(&table.partition)?;
+    let sort = table.sort.as_ref().map(part).transpose()?;
+    Ok(Key { partition, sort })
+}
+
+pub(super) fn scalar(kind: KeyKind) -> ScalarAttributeType {
+    match kind {
+        KeyKind::Text => ScalarAttributeType::S,
+        KeyKind::Int => ScalarAttributeType::N,
+        KeyKind::Bytes => ScalarAttributeType::B,
+    }
+}
+
+pub(super) fn kind(scalar: &ScalarAttributeType) -> Result<KeyKind> {
+    match scalar {
+        ScalarAttributeType::S => Ok(KeyKind::Text),
+        ScalarAttributeType::N => Ok(KeyKind::Int),
+        ScalarAttributeType::B => Ok(KeyKind::Bytes),
+        other => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a key of type {other}: wanted S, N or B"),
+        )),
+    }
+}
+
+pub(super) fn from_key_value(value: KeyValue) -> AttributeValue {
+    match value {
+        KeyValue::Text(text) => AttributeValue::S(text),
+        KeyValue::Int(int) => AttributeValue::N(int.to_string()),
+        KeyValue::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
+    }
+}
+
+fn to_key_value(value: AttributeValue) -> Result<KeyValue> {
+    match value {
+        AttributeValue::S(text) => Ok(KeyValue::Text(text)),
+        AttributeValue::N(digits) => match digits.parse::<Number>().map(Number::as_i64) {
+            Ok(Some(int)) => Ok(KeyValue::Int(int)),
+            _ => Err(corrupt("a key that is no whole number of 64 bits")),
+        },
+        AttributeValue::B(blob) => Ok(KeyValue::Bytes(Bytes::from(blob.into_inner()))),
+        _ => Err(corrupt("a key that is not text, a number or bytes")),
+    }
+}
+
+pub(super) fn from_value(value: Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(bool) => AttributeValue::Bool(bool),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::Text(text) => AttributeValue::S(text),
+        Value::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
+        Value::List(list) => AttributeValue::L(list.into_iter().map(from_value).collect()),
+        Value::Map(map) => AttributeValue::M(from_map(map, 0)),
+    }
+}
+
+/// `map` as the SDK has it, with room for `more`.
+pub(super) fn from_map(map: BTreeMap<String, Value>, more: usize) -> Attributes {
+    let mut attributes = Attributes::with_capacity(map.len() + more);
+    attributes.extend(map.into_iter().map(|(name, value)| (name, from_value(value))));
+    attributes
+}
+
+fn to_value(value: AttributeValue) -> Result<Value> {
+    Ok(match value {
+        AttributeValue::S(text) => Value::Text(text),
+        AttributeValue::N(digits) => Value::Number(to_number(&digits)?),
+        AttributeValue::Bool(bool) => Value::Bool(bool),
+        AttributeValue::Null(_) => Value::Null,
+        AttributeValue::M(map) => Value::Map(to_map(map)?),
+        AttributeValue::L(list) => {
+            Value::List(list.into_iter().map(to_value).collect::<Result<_>>()?)
+        }
+        AttributeValue::B(blob) => Value::Bytes(Bytes::from(blob.into_inner())),
+        // Written by another program: no kind of ours is a set, and a list has the same members.
+        AttributeValue::Ss(set) => Value::List(set.into_iter().map(Value::Text).collect()),
+        AttributeValue::Ns(set) => Value::List(
+            set.iter().map(|it| to_number(it).map(Value::Number)).collect::<Result<_>>()?,
+        ),
+        AttributeValue::Bs(set) => {
+            let bytes = |blob: Blob| Value::Bytes(Bytes::from(blob.into_inner()));
+            Value::List(set.into_iter().map(bytes).collect())
+        }
+        _ => return Err(corrupt("a value of a type that this version does not know")),
+    })
+}
+
+fn to_number(digits: &str) -> Result<Number> {
+    digits.parse().map_err(|e: Error| corrupt("a number beyond what MVI keeps").with_source(e))
+}
+
+fn to_map(attributes: Attributes) -> Result<BTreeMap<String, Value>> {
+    attributes.into_iter().map(|(name, value)| Ok((name, to_value(value)?))).collect()
+}
+
+/// The record in `attributes`, expired or not.
+pub(super) fn to_record(table: &Table, mut attributes: Attributes) -> Result<Record> {
+    let key = take_key(table, &mut attributes)?;
+    let (item, version, expires) = to_parts(attributes)?;
+    let mut record = Record::new(key, item, version);
+    record.expires = expires;
+    Ok(record)
+}
+
+/// A record's parts, of attributes without the key's.
+pub(super) fn to_parts(mut attributes: Attributes) -> Result<(Item, Version, Option<Timestamp>)> {
+    let version = match attributes.remove(VERSION) {
+        Some(AttributeValue::S(version)) => version,
+        Some(_) => return Err(corrupt("a version that is not text")),
+        // Written by another program: every record of ours has one.
+        None => String::new(),
+    };
+    let expires = take_expires(&mut attributes)?;
+    Ok((Item(to_map(attributes)?), Version::new(version), expires))
+}
+
+fn take_expires(attributes: &mut Attributes) -> Result<Option<Timestamp>> {
+    match attributes.remove(EXPIRES) {
+        None => Ok(None),
+        Some(AttributeValue::N(digits)) => match digits.parse().map(Timestamp::from_second) {
+            Ok(Ok(time)) => Ok(Some(time)),
+            _ => Err(corrupt("an expiry that is no time")),
+        },
+        Some(_) => Err(corrupt("an expiry that is not a number")),
+    }
+}
+
+/// A time as the expiry has it.
+pub(super) fn seconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_second().to_string())
+}
+
+/// Whether nobody may see a record with these attributes at `now`, in seconds since 1970.
+pub(super) fn is_expired(attributes: &Attributes, now: i64) -> bool {
+    match attributes.get(EXPIRES) {
+        Some(AttributeValue::N(digits)) => digits.parse().is_ok_and(|at: i64| at <= now),
+        _ => false,
+    }
+}
+
+/// The version of the write that made these attributes.
+pub(super) fn version_of(attributes: &Attributes) -> Option<&str> {
+    match attributes.get(VERSION) {
+        Some(AttributeValue::S(version)) => Some(version),
+        _ => None,
+    }
+}
+
+/// What the provider keeps is not what MVI writes.
+fn corrupt(found: &'static str) -> Error {
+    Error::new(ErrorKind::Internal, format!("the answer holds {found}"))
+}

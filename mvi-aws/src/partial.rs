@@ -1,0 +1,79 @@
+//! Partial answers: what AWS left over is asked for again, a bounded number of times.
+
+use tokio::time::sleep;
+
+use crate::Retries;
+
+/// The most rounds in a row that do none of the work.
+const MAX_IDLE_ROUNDS: u32 = 8;
+
+/// The rounds in which a piece of work is asked for.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    retries: Retries,
+    round: u32,
+    idle: u32,
+}
+
+impl Rounds {
+    pub(crate) fn new(retries: Retries) -> Self {
+        Self { retries, round: 0, idle: 0 }
+    }
+
+    /// Says after a round that was given `before` and left `after` whether to ask for that again, and pauses
+    /// before, as an overloaded service wants: until nothing is left, or [`MAX_IDLE_ROUNDS`] in a row did none of it.
+    pub(crate) async fn again(&mut self, before: usize, after: usize) -> bool {
+        self.idle = if after < before { 0 } else { self.idle + 1 };
+        if after == 0 || self.idle >= MAX_IDLE_ROUNDS {
+            return false;
+        }
+        pause(self.retries, self.round).await;
+        self.round += 1;
+        true
+    }
+}
+
+/// Pauses before the next try: up to `first_pause` doubled each `round`, at a random length.
+async fn pause(retries: Retries, round: u32) {
+    let bound = retries.first_pause.saturating_mul(1 << round.min(16)).min(retries.longest_pause);
+    // Without random bytes all wait the longest.
+    let part = getrandom::u32().map_or(1.0, |it| f64::from(it) / f64::from(u32::MAX));
+    sleep(bound.mul_f64(part)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_makes_progress_is_done_however_slowly() {
+        let mut rounds = Rounds::new(Retries::default());
+        let mut left = 100;
+        while rounds.again(left, left - 1).await {
+            left -= 1;
+        }
+        assert_eq!(left, 1, "the last round left nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_makes_none_ends() {
+        let mut rounds = Rounds::new(Retries::default());
+        let mut asked = 1;
+        while rounds.again(2, 2).await {
+            asked += 1;
+        }
+        assert_eq!(asked, MAX_IDLE_ROUNDS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_pause_is_longer_than_the_longest() {
+        let retries = Retries { longest_pause: Duration::from_secs(1), ..Retries::default() };
+        for round in [0, 5, 31, u32::MAX] {
+            let start = tokio::time::Instant::now();
+            pause(retries, round).await;
+            assert!(start.elapsed() <= Duration::from_millis(1_001), "{:?}", start.elapsed());
+        }
+    }
+}
