@@ -1,3 +1,25 @@
-//! mvi-testkit.
+//! Everything to test against MVI with no cloud: a whole one in memory, faults on demand, and the suite that every
+//! provider passes.
+//!
+//! ```text
+//!   your test ──▶ Sim::new(seed) ──▶ .cloud(): the eleven traits ──▶ your app
+//!                     │
+//!                     ├─ time that runs as fast as its events, or real
+//!                     ├─ weather: latency, lag, outages, what a cloud does by itself
+//!                     ├─ faults: refused, lost, delayed, cut, where and when you say
+//!                     └─ a log: the same for the same seed
+//! ```
+//!
+//! [`Sim`] is the cloud, and [`kv()`] one of its services alone. [`Faults`] go over any provider. [`conformance`] holds
+//! every provider to the traits' promises.
 
+mod clock;
 pub mod conformance;
+mod fault;
+mod kv;
+mod sim;
+
+pub use clock::{EPOCH, Held};
+pub use fault::{Fault, Faults, Injected, Lost, Recovery};
+pub use kv::{SimKv, kv};
+pub use sim::{Entry, KvWeather, Outage, Outcome, Sim, Weather};

@@ -1,0 +1,214 @@
+//! Kv in memory: the whole trait, in order, at simulated time.
+
+mod page;
+mod records;
+mod store;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mvi_core::{
+    Error, Items, Kv, Labels, Name, Result,
+    hook::Op,
+    kv::{
+        CreateTable, Delete, Get, GetMany, OPS, Put, Query, Record, Scan, Table, Transact, Update,
+        Version, WriteMany,
+    },
+};
+
+use self::{
+    page::Request,
+    records::Stored,
+    store::{Made, Store},
+};
+use crate::sim::{
+    Weather,
+    world::{Turn, World, lock},
+};
+
+/// A Kv in memory. Clones are the same Kv.
+///
+/// A conditional write is linearizable: it is decided and applied at one moment of simulated time. Strong reads see every write that was answered
+/// before; others may lag behind, as the [weather](crate::KvWeather) says.
+#[derive(Clone)]
+pub struct SimKv {
+    world: Arc<World>,
+    store: Arc<Mutex<Store>>,
+}
+
+/// A Kv without a cloud around it, in [calm](Weather::calm) weather: what it is asked, it does at once.
+///
+/// ```
+/// use mvi_core::{Kv, Name, kv::{Attr, CreateTable, Get, Item, Put}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> mvi_core::Result<()> {
+/// let kv = mvi_testkit::kv();
+/// let links = Name::new("links")?;
+/// kv.create_table(CreateTable::new(links.clone(), Attr::text("code"))).await?;
+/// kv.put(Put::new(links.clone(), "gh", Item::new().with("url", "https://github.com"))).await?;
+/// assert!(kv.get(Get::new(links, "gh")).await?.is_some());
+/// # Ok(()) }
+/// ```
+pub fn kv() -> SimKv {
+    SimKv::of(World::new(0, Weather::calm(), false))
+}
+
+impl SimKv {
+    pub(crate) fn of(world: Arc<World>) -> Self {
+        Self { world, store: Store::new() }
+    }
+
+    /// Checks a request before it is sent, where there is a table to check it against.
+    fn check(&self, table: &Name, check: impl FnOnce(&Table) -> Result<()>) -> Result<()> {
+        lock(&self.store).known(table).map_or(Ok(()), check)
+    }
+
+    /// Makes a call of one table.
+    async fn call<Q: Send + 'static, R: Send + 'static>(
+        &self,
+        name: &'static str,
+        table: &Name,
+        request: Q,
+        check: fn(&Q, &Table) -> Result<()>,
+        work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
+    ) -> Result<R> {
+        // What takes no time is checked in its turn, which is now.
+        if self.world.takes_time() {
+            self.check(table, |it| check(&request, it)).map_err(|e| e.or_at(name, table))?;
+        }
+        let store = Arc::clone(&self.store);
+        let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
+        self.world.call(op(name), table.as_str(), work).await
+    }
+}
+
+/// The operation, as Kv's table lists it.
+fn op(name: &'static str) -> &'static Op {
+    OPS.iter().find(|it| it.name() == name).expect("kv's operations are all in its table")
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Kv for SimKv {
+    async fn create_table(&self, request: CreateTable) -> Result<Table> {
+        let op = op("kv.create_table");
+        let name = request.name.clone();
+        request.check().map_err(|e| e.or_at(op.name(), &name))?;
+        loop {
+            let (store, request) = (Arc::clone(&self.store), request.clone());
+            let work = move |turn: &Turn<'_>| lock(&store).create_table(turn, request);
+            match self.world.call(op, name.as_str(), work).await? {
+                Made::Table(table) => return Ok(table),
+                Made::Dying(until) => {
+                    self.world.until(until).await.map_err(|e| e.or_at(op.name(), &name))?;
+                }
+            }
+        }
+    }
+
+    async fn table(&self, name: &Name) -> Result<Table> {
+        let (store, table) = (Arc::clone(&self.store), name.clone());
+        let work = move |turn: &Turn<'_>| lock(&store).table(turn, &table);
+        self.world.call(op("kv.table"), name.as_str(), work).await
+    }
+
+    fn list_tables(&self, labels: Labels) -> Items<Table> {
+        let kv = self.clone();
+        let listed = async move {
+            let store = kv.store;
+            let work = move |turn: &Turn<'_>| Ok(lock(&store).list_tables(turn, &labels));
+            let tables = kv.world.call(op("kv.list_tables"), "", work).await?;
+            Ok::<_, Error>(stream::iter(tables.into_iter().map(Ok)))
+        };
+        stream::once(listed).try_flatten().boxed()
+    }
+
+    async fn delete_table(&self, name: &Name) -> Result<()> {
+        let (store, table) = (Arc::clone(&self.store), name.clone());
+        let work = move |turn: &Turn<'_>| {
+            lock(&store).delete_table(turn, &table);
+            Ok(())
+        };
+        self.world.call(op("kv.delete_table"), name.as_str(), work).await
+    }
+
+    async fn get(&self, request: Get) -> Result<Option<Record>> {
+        let table = request.table.clone();
+        let found = self.call("kv.get", &table, request, Get::check, Store::get).await?;
+        // Copied here, where nothing is locked.
+        Ok(found.map(|it| it.record.clone()))
+    }
+
+    async fn put(&self, request: Put) -> Result<Version> {
+        let table = request.table.clone();
+        self.call("kv.put", &table, request, Put::check, Store::put).await
+    }
+
+    async fn update(&self, request: Update) -> Result<Record> {
+        let table = request.table.clone();
+        self.call("kv.update", &table, request, Update::check, Store::update).await
+    }
+
+    async fn delete(&self, request: Delete) -> Result<()> {
+        let table = request.table.clone();
+        self.call("kv.delete", &table, request, Delete::check, Store::delete).await
+    }
+
+    async fn get_many(&self, request: GetMany) -> Result<Vec<Result<Option<Record>>>> {
+        let table = request.table.clone();
+        let name = "kv.get_many";
+        let found = self.call(name, &table, request, GetMany::check, Store::get_many).await?;
+        let record = |it: Result<Option<Arc<Stored>>>| match it {
+            Ok(found) => Ok(found.map(|it| it.record.clone())),
+            Err(error) => Err(error.or_at(name, &table)),
+        };
+        Ok(found.into_iter().map(record).collect())
+    }
+
+    async fn write_many(&self, request: WriteMany) -> Result<Vec<Result<Option<Version>>>> {
+        let (op, resource) = (op("kv.write_many"), request.resource());
+        let named = |e: Error| e.or_at(op.name(), &resource);
+        request.check().map_err(named)?;
+        for write in &request.writes {
+            self.check(write.target().0, |it| write.check(it)).map_err(named)?;
+        }
+        let store = Arc::clone(&self.store);
+        let work = move |turn: &Turn<'_>| {
+            let mut store = lock(&store);
+            let writes = request.writes.into_iter();
+            Ok(writes.map(|write| store.write_one(turn, write)).collect::<Vec<_>>())
+        };
+        let results = self.world.call(op, &resource, work).await?;
+        Ok(results.into_iter().map(|it| it.map_err(named)).collect())
+    }
+
+    async fn transact(&self, request: Transact) -> Result<Vec<Option<Version>>> {
+        let (op, resource) = (op("kv.transact"), request.resource());
+        let named = |e: Error| e.or_at(op.name(), &resource);
+        request.check().map_err(named)?;
+        for step in &request.steps {
+            self.check(step.target().0, |it| step.check(it)).map_err(named)?;
+        }
+        let store = Arc::clone(&self.store);
+        let work = move |turn: &Turn<'_>| lock(&store).transact(turn, request);
+        self.world.call(op, &resource, work).await
+    }
+
+    fn query(&self, request: Query) -> Items<Record> {
+        self.stream(Request::Query(request))
+    }
+
+    fn scan(&self, request: Scan) -> Items<Record> {
+        self.stream(Request::Scan(request))
+    }
+}
+
+impl fmt::Debug for SimKv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimKv").field("seed", &self.world.seed()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,284 @@
+//! One table's records: in order, with a little of their past for the reads that lag behind.
+
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use mvi_core::kv::{Key, KeyValue, Query, Record, Scan, Segment, Table, codec};
+
+use crate::{clock::Moment, sim::world::mix};
+
+/// Where a record is: a hash of its partition, then the bytes by which its key sorts. So a scan finds partitions in an
+/// order that means nothing, and a partition's records together and in order.
+pub(super) type Place = (u16, Vec<u8>);
+
+/// Where a record is in an index: the bytes by which it sorts there.
+type IndexPlace = Vec<u8>;
+
+/// A record, and where it is in each of the table's indexes.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) record: Record,
+    places: Box<[Option<IndexPlace>]>,
+}
+
+/// What is at a place, and what was.
+#[derive(Debug, Default)]
+struct Slot {
+    live: Option<Arc<Stored>>,
+    /// The oldest first.
+    past: Vec<Past>,
+}
+
+#[derive(Debug)]
+struct Past {
+    until: Moment,
+    was: Option<Arc<Stored>>,
+}
+
+impl Slot {
+    /// What was there at that moment; what is, where it is `None`.
+    fn at(&self, moment: Option<Moment>) -> Option<&Arc<Stored>> {
+        let past = moment.and_then(|moment| self.past.iter().find(|it| it.until > moment));
+        past.map_or(&self.live, |it| &it.was).as_ref()
+    }
+
+    fn has_ever(&self, index: usize, place: &IndexPlace) -> bool {
+        let past = self.past.iter().map(|it| &it.was);
+        past.chain([&self.live]).flatten().any(|it| it.places[index].as_ref() == Some(place))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Records {
+    seed: u64,
+    slots: BTreeMap<Place, Slot>,
+    indexes: Vec<BTreeMap<IndexPlace, Place>>,
+}
+
+/// What a stream reads, as a range of places.
+#[derive(Clone, Debug)]
+pub(super) enum Reads {
+    /// Of the table.
+    Slots(Bound<Place>, Bound<Place>),
+    /// Of one of its indexes.
+    Index(usize, Bound<IndexPlace>, Bound<IndexPlace>),
+}
+
+/// The last place that a page read: the next goes on after it.
+#[derive(Clone, Debug)]
+pub(super) enum Last {
+    Slot(Place),
+    Index(IndexPlace),
+}
+
+impl Records {
+    pub(super) fn new(seed: u64, table: &Table) -> Self {
+        let indexes = table.indexes.iter().map(|_| BTreeMap::new()).collect();
+        Self { seed, slots: BTreeMap::new(), indexes }
+    }
+
+    pub(super) fn place(&self, key: &Key) -> Place {
+        (self.hash(&key.partition), codec::sort_bytes(key))
+    }
+
+    /// [FNV-1a](http://www.isthe.com/chongo/tech/comp/fnv/), then spread by the seed: what is unordered is so in each simulation in its own way.
+    fn hash(&self, partition: &KeyValue) -> u16 {
+        let fnv = |bytes: &[u8]| {
+            bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+            })
+        };
+        let hash = match partition {
+            KeyValue::Text(text) => fnv(text.as_bytes()),
+            KeyValue::Int(int) => fnv(&int.to_be_bytes()),
+            KeyValue::Bytes(bytes) => fnv(bytes),
+        };
+        let [high, low, ..] = mix(hash ^ self.seed).to_be_bytes();
+        u16::from_be_bytes([high, low])
+    }
+
+    /// What was at `place` at that moment; what is there, where it is `None`.
+    pub(super) fn get(&self, place: &Place, moment: Option<Moment>) -> Option<&Arc<Stored>> {
+        self.slots.get(place)?.at(moment)
+    }
+
+    /// Puts `record` at `place`, or nothing. With `keep` what was there stays to be read, until it is
+    /// [forgotten](Self::forget).
+    pub(super) fn write(
+        &mut self,
+        table: &Table,
+        place: &Place,
+        record: Option<Record>,
+        keep: Option<Moment>,
+    ) {
+        let new = record.map(|record| {
+            let indexed = |it| {
+                let there = table.place(it, &record.key, &record.item)?;
+                Some(codec::index_bytes(&there, &record.key))
+            };
+            let places = table.indexes.iter().map(indexed).collect();
+            Arc::new(Stored { record, places })
+        });
+        if let Some(new) = &new {
+            for (index, at) in self.indexes.iter_mut().zip(&new.places) {
+                if let Some(at) = at {
+                    index.insert(at.clone(), place.clone());
+                }
+            }
+        }
+        let Some(slot) = self.slots.get_mut(place) else {
+            if new.is_some() || keep.is_some() {
+                let past = keep.map(|until| Past { until, was: None }).into_iter().collect();
+                self.slots.insert(place.clone(), Slot { live: new, past });
+            }
+            return;
+        };
+        let old = std::mem::replace(&mut slot.live, new);
+        match keep {
+            Some(until) => slot.past.push(Past { until, was: old }),
+            None => self.tidy(place, old.as_slice()),
+        }
+    }
+
+    /// Forgets what was at `place` until `moment`, and before.
+    pub(super) fn forget(&mut self, place: &Place, moment: Moment) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let known = slot.past.iter().take_while(|it| it.until <= moment).count();
+        let gone: Vec<_> = slot.past.drain(..known).filter_map(|it| it.was).collect();
+        self.tidy(place, &gone);
+    }
+
+    /// Takes what nobody can read any more out of the indexes, and a slot where nothing is and was.
+    fn tidy(&mut self, place: &Place, gone: &[Arc<Stored>]) {
+        let Some(slot) = self.slots.get(place) else { return };
+        for stored in gone {
+            for (number, index) in self.indexes.iter_mut().enumerate() {
+                if let Some(at) = &stored.places[number]
+                    && !slot.has_ever(number, at)
+                {
+                    index.remove(at);
+                }
+            }
+        }
+        if slot.live.is_none() && slot.past.is_empty() {
+            self.slots.remove(place);
+        }
+    }
+
+    /// What `query` reads; `None` where its range can hold nothing.
+    pub(super) fn query(&self, table: &Table, query: &Query) -> Option<Reads> {
+        if query.range.is_empty() {
+            return None;
+        }
+        let (from, to) = codec::byte_range(&query.partition, &query.range);
+        if let Some(name) = &query.index {
+            let number = table.indexes.iter().position(|it| it.name == *name)?;
+            return Some(Reads::Index(number, Bound::Included(from), Bound::Excluded(to)));
+        }
+        let hash = self.hash(&query.partition);
+        Some(Reads::Slots(Bound::Included((hash, from)), Bound::Excluded((hash, to))))
+    }
+
+    /// What `scan` reads.
+    pub(super) fn scan(scan: &Scan) -> Reads {
+        let Some(Segment { number, of }) = scan.segment else {
+            return Reads::Slots(Bound::Unbounded, Bound::Unbounded);
+        };
+        let start = |part: u32| u64::from(part) * 65_536 / u64::from(of.max(1));
+        let bound = |part| u16::try_from(start(part)).ok().map(|hash| (hash, Vec::new()));
+        let from = bound(number).map_or(Bound::Unbounded, Bound::Included);
+        Reads::Slots(from, bound(number + 1).map_or(Bound::Unbounded, Bound::Excluded))
+    }
+
+    /// The last place of a reader whose cursor is at `key`, in an index at `place`.
+    pub(super) fn last(&self, key: &Key, place: Option<&Key>) -> Last {
+        match place {
+            None => Last::Slot(self.place(key)),
+            Some(place) => Last::Index(codec::index_bytes(place, key)),
+        }
+    }
+
+    /// Calls `each` with what `reads` holds as it was at `moment`, in order, after `last`, until it breaks off.
+    pub(super) fn read(
+        &self,
+        reads: &Reads,
+        last: Option<&Last>,
+        descending: bool,
+        moment: Option<Moment>,
+        mut each: impl FnMut(Last, &Arc<Stored>) -> std::ops::ControlFlow<()>,
+    ) {
+        match reads {
+            Reads::Slots(from, to) => {
+                let last = match last {
+                    Some(Last::Slot(place)) => Some(place),
+                    _ => None,
+                };
+                let Some(range) = rest(from, to, last, descending) else { return };
+                let range = self.slots.range(range);
+                let found = range.filter_map(|(place, slot)| Some((place, slot.at(moment)?)));
+                let _ = walk(found, descending, |(place, found)| {
+                    each(Last::Slot(place.clone()), found)
+                });
+            }
+            Reads::Index(number, from, to) => {
+                let last = match last {
+                    Some(Last::Index(place)) => Some(place),
+                    _ => None,
+                };
+                let Some(range) = rest(from, to, last, descending) else { return };
+                let range = self.indexes[*number].range(range);
+                let found = range.filter_map(|(at, place)| {
+                    let found = self.slots.get(place)?.at(moment)?;
+                    // The index holds the places of the past as well.
+                    (found.places[*number].as_ref() == Some(at)).then_some((at, found))
+                });
+                let _ = walk(found, descending, |(at, found)| each(Last::Index(at.clone()), found));
+            }
+        }
+    }
+}
+
+fn walk<T>(
+    items: impl DoubleEndedIterator<Item = T>,
+    descending: bool,
+    mut each: impl FnMut(T) -> std::ops::ControlFlow<()>,
+) -> std::ops::ControlFlow<()> {
+    let mut items = items;
+    if descending { items.rev().try_for_each(each) } else { items.try_for_each(&mut each) }
+}
+
+/// What of a range is left after `last`; `None` where nothing can be.
+fn rest<P: Ord + Clone>(
+    from: &Bound<P>,
+    to: &Bound<P>,
+    last: Option<&P>,
+    descending: bool,
+) -> Option<(Bound<P>, Bound<P>)> {
+    use std::ops::RangeBounds as _;
+    let whole = (from.as_ref(), to.as_ref());
+    let range = match last {
+        None => (from.clone(), to.clone()),
+        // A cursor may be made of any key: one before the range starts it, one after it ends it.
+        Some(last) if whole.contains(last) && descending => {
+            (from.clone(), Bound::Excluded(last.clone()))
+        }
+        Some(last) if whole.contains(last) => (Bound::Excluded(last.clone()), to.clone()),
+        Some(last) => {
+            let before = match from {
+                Bound::Included(from) | Bound::Excluded(from) => last <= from,
+                Bound::Unbounded => false,
+            };
+            if before == descending {
+                return None;
+            }
+            (from.clone(), to.clone())
+        }
+    };
+    match (&range.0, &range.1) {
+        // `BTreeMap::range` panics where a range ends before it starts.
+        (
+            Bound::Included(from) | Bound::Excluded(from),
+            Bound::Included(to) | Bound::Excluded(to),
+        ) if from >= to => None,
+        _ => Some(range),
+    }
+}
