@@ -132,8 +132,8 @@ pub(crate) fn from_status(wire_op: &str, status: Status) -> Error {
 }
 
 /// What became of one write of a batch.
-pub(crate) fn from_rpc(wire_op: &str, status: RpcStatus) -> Result<()> {
-    let RpcStatus { code, message, details: _ } = &status;
+pub(crate) fn from_rpc(wire_op: &str, status: &RpcStatus) -> Result<()> {
+    let RpcStatus { code, message, details: _ } = status;
     match Code::from(*code) {
         Code::Ok => Ok(()),
         code => {
@@ -440,8 +440,8 @@ mod tests {
     #[test]
     fn a_batch_says_of_each_write_what_became_of_it() {
         let code = |code: Code| RpcStatus { code: code as i32, ..RpcStatus::default() };
-        assert!(from_rpc("BatchWrite", code(Code::Ok)).is_ok());
-        let error = from_rpc("BatchWrite", code(Code::Aborted)).unwrap_err();
+        assert!(from_rpc("BatchWrite", &code(Code::Ok)).is_ok());
+        let error = from_rpc("BatchWrite", &code(Code::Aborted)).unwrap_err();
         assert_eq!((error.kind(), error.applied()), (Conflict, Applied::No));
     }
 

@@ -25,7 +25,9 @@ pub mod kv;
 
 use std::sync::Arc;
 
-use mvi_core::{Cloud, Result, Unsupported};
+#[cfg(not(feature = "kv"))]
+use mvi_core::Unsupported;
+use mvi_core::{Cloud, Result};
 
 pub use config::{GcpBuilder, Retries, Service, Timeouts};
 

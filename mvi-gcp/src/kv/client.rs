@@ -14,7 +14,7 @@ use gcloud_sdk::{
         batch_get_documents_response::Result as Got, firestore_client::FirestoreClient,
         run_query_request::QueryType,
     },
-    tonic::Request,
+    tonic::{Request, Response},
 };
 use mvi_core::{Applied, Error, ErrorKind, Result};
 use tokio::{
@@ -148,7 +148,7 @@ impl Client {
                 request_options: None,
             };
             let answer = self.grpc().await?.commit(within(limit, request)).await;
-            answer.map(|it| it.into_inner()).map_err(|e| error::from_status(op, e))
+            answer.map(Response::into_inner).map_err(|e| error::from_status(op, e))
         };
         send(&self.config.limits, op, Effect::Write, deadline, attempt).await
     }
@@ -173,7 +173,7 @@ impl Client {
             if status.len() == writes.len() { Ok(status) } else { Err(error::unread(OP)) }
         };
         let status = send(&self.config.limits, OP, Effect::Write, deadline, attempt).await?;
-        Ok(status.into_iter().map(|it| error::from_rpc(OP, it)).collect())
+        Ok(status.iter().map(|it| error::from_rpc(OP, it)).collect())
     }
 
     /// One page of what `query` finds.

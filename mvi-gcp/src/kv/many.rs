@@ -1,6 +1,6 @@
 //! Many records at once, each with its own outcome.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use futures::{StreamExt as _, stream};
 use gcloud_sdk::{google::firestore::v1::Write as WireWrite, prost::Message as _};
@@ -89,7 +89,7 @@ pub(super) async fn write(
     let (mut alone, mut together) = (Vec::new(), Vec::new());
     for (place, write) in writes.into_iter().enumerate() {
         match write {
-            Ok(step) if !step.is_unconditional() => alone.push((place, step)),
+            Ok(step) if !step.is_unconditional() => alone.push((place, Box::new(step))),
             Ok(step) => match unconditional(&step) {
                 Ok((write, version)) => together.push(Entry { place, write, version }),
                 Err(error) => outcomes[place] = Err(error),
@@ -102,7 +102,7 @@ pub(super) async fn write(
     let take = async |work: Work| match work {
         Work::Batch(batch) => write_batch(client, batch).await,
         Work::One(place, step) => {
-            let taken = commit(client, client.deadline(), &[step]).await;
+            let taken = commit(client, client.deadline(), std::slice::from_ref(&*step)).await;
             let version = |records: Vec<Option<Record>>| {
                 records.into_iter().flatten().next().map(|it| it.version)
             };
@@ -120,7 +120,7 @@ pub(super) async fn write(
 
 enum Work {
     Batch(Vec<Entry>),
-    One(usize, Planned),
+    One(usize, Box<Planned>),
 }
 
 /// One write of a batch, and where its outcome goes.

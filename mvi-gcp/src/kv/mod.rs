@@ -118,13 +118,11 @@ impl FirestoreKv {
             }
         };
         let table = self.tables.get(name, load).await.map_err(unsent)?;
-        match table.state {
-            TableState::Deleting => Err(no_table()),
-            _ => {
-                let collection = collection(&table);
-                Ok((table, collection))
-            }
+        if table.state == TableState::Deleting {
+            return Err(no_table());
         }
+        let collection = collection(&table);
+        Ok((table, collection))
     }
 
     /// Plans `step`, and checks it.

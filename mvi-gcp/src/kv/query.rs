@@ -347,6 +347,7 @@ fn structured(
     after: Option<Wire>,
     count: u32,
 ) -> StructuredQuery {
+    let filtered = !filters.is_empty();
     let all = CompositeFilter { op: Junction::And.into(), filters };
     let direction = if descending { Direction::Descending } else { Direction::Ascending };
     StructuredQuery {
@@ -354,8 +355,7 @@ fn structured(
             collection_id: collection.to_owned(),
             all_descendants: false,
         }],
-        r#where: (!all.filters.is_empty())
-            .then(|| Filter { filter_type: Some(FilterType::CompositeFilter(all)) }),
+        r#where: filtered.then_some(Filter { filter_type: Some(FilterType::CompositeFilter(all)) }),
         order_by: vec![WireOrder {
             field: Some(FieldReference { field_path: path.to_owned() }),
             direction: direction.into(),

@@ -87,7 +87,7 @@ impl Planned {
         let at = |when: mvi_core::When| when.resolve(now).map(expiry);
         match &self.step {
             Step::Put(Put { table: _, key: _, item, only_if: _, expires }) => {
-                self.written(found, item.clone(), expires.map(at).transpose()?)
+                Ok(self.written(found, item.clone(), expires.map(at).transpose()?))
             }
             Step::Update(Update { table: _, key, changes, only_if: _, expires }) => {
                 let mut item = live.map_or_else(Item::new, |it| it.item.clone());
@@ -98,7 +98,7 @@ impl Planned {
                     Some(Expiry::At(when)) => Some(at(*when)?),
                     None => live.and_then(|it| it.expires),
                 };
-                self.written(found, item, expires)
+                Ok(self.written(found, item, expires))
             }
             Step::Delete(Delete { table: _, key: _, only_if: _ }) => {
                 let delete = Operation::Delete(self.document.clone());
@@ -124,13 +124,13 @@ impl Planned {
         found: &Seen,
         item: Item,
         expires: Option<Timestamp>,
-    ) -> Result<(WireWrite, Option<Record>)> {
+    ) -> (WireWrite, Option<Record>) {
         let key = self.step.target().1;
         let (name, version) = (self.document.clone(), &self.version);
         let document = document::write(&self.table, name, key, &item, version, expires);
         let mut record = Record::new(key.clone(), item, version.clone());
         record.expires = expires;
-        Ok((wire_write(Operation::Update(document), None, found.precondition()), Some(record)))
+        (wire_write(Operation::Update(document), None, found.precondition()), Some(record))
     }
 }
 
