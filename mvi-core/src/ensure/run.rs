@@ -27,7 +27,7 @@ const DISCARDS: u32 = 3;
 /// Those of the backend;
 /// [`AlreadyExists`](ErrorKind::AlreadyExists) where the name has other settings or is not ours;
 /// [`Timeout`](ErrorKind::Timeout) where patience ends, saying what was waited for.
-/// [`applied`](Error::applied) says whether this call has made something that is still there.
+/// [`applied`](Error::applied) says whether this call has made something that is still there, or completed it.
 pub async fn ensure<B: Backend>(backend: &B, wanted: &Wanted) -> Result<B::Resource> {
     let mut run = Run {
         backend,
@@ -37,7 +37,7 @@ pub async fn ensure<B: Backend>(backend: &B, wanted: &Wanted) -> Result<B::Resou
         applied: Applied::No,
         own: None,
         discarded: Vec::new(),
-        chain: Chain { base: None, links: 0, used: Vec::new() },
+        chain: Chain { base: None, spent: 0, used: Vec::new() },
         winner_since: None,
         creates: 0,
         losses: 0,
@@ -190,20 +190,23 @@ impl<B: Backend> Run<'_, B> {
         let seen = all.iter().find(|it| {
             own.id.as_ref() == Some(&it.id) || (by_birth && it.marks.born == Some(own.born))
         });
+        let lagged = at >= later(own.since, self.wanted.settle);
         match seen {
             Some(it) if it.life == Life::Alive => {
                 own.id = Some(it.id.clone());
                 self.applied = Applied::Yes;
             }
+            // Of one name and id, what is seen may be the one before.
+            Some(_) if self.unique == Unique::Name && !lagged => {}
             // Someone has removed it since.
             Some(_) => {
                 self.own = None;
                 self.applied = Applied::No;
             }
-            None if !by_birth && own.missing && at >= later(own.since, self.wanted.settle) => {
+            None if !by_birth && own.missing && lagged => {
                 // The token brought back what died before, or someone has removed it since.
-                let own = self.own.take();
-                self.chain.spend(own.and_then(|it| it.id));
+                self.own = None;
+                self.chain.spend();
                 self.applied = Applied::No;
             }
             None => {}
@@ -289,7 +292,7 @@ impl<B: Backend> Run<'_, B> {
         if let Some(refused) = self.refused.take() {
             match self.unique {
                 // Nobody alive has the token: what had it is dead, and forgotten.
-                Unique::Token => self.chain.spend(None),
+                Unique::Token => self.chain.spend(),
                 // Once more, since it may have been removed while we looked for it.
                 _ if self.refusals < CREATES => {}
                 _ => return Next::Fail(refused.error),
@@ -332,17 +335,15 @@ impl<B: Backend> Run<'_, B> {
             return Ok(None);
         }
         match (error.kind(), self.unique) {
-            (ErrorKind::AlreadyExists, Unique::Name | Unique::Token) => {
+            // Also a token that is spent: others may see more of what spent it than we do, and come to another token.
+            (ErrorKind::AlreadyExists, Unique::Name | Unique::Token)
+            | (ErrorKind::Conflict, Unique::Token) => {
                 self.refusals += 1;
                 let until = later(instant(), self.wanted.settle);
                 self.refused = Some(Refused { error, until });
             }
             (ErrorKind::Conflict, Unique::Name) => {
                 self.wait("the name to be free", Some(error)).await?;
-            }
-            (ErrorKind::Conflict, Unique::Token) => {
-                self.chain.spend(None);
-                self.wait("a token that is not spent", Some(error)).await?;
             }
             _ => return Err(error),
         }
@@ -420,39 +421,36 @@ impl<B: Backend> Run<'_, B> {
     }
 }
 
-/// The tokens of one name: each is made from what the one before brought forth, once that is dead.
+/// The tokens of one name: from that of the last dead one on, each follows the one before once that is spent.
 ///
-/// A provider remembers tokens for a day or more, so whoever starts at an old one is handed the dead resource, and
-/// comes by way of it to the same token as everyone else. Settings are not part of it: racers who ask for other settings
-/// must meet in one token, which the provider gives to one of them.
+/// A provider remembers a token for a day or more, also when what it made is dead and in no list. Everyone who asks for the name
+/// must come to the same token, so that it is all the same who comes first: it is made from what everyone sees. For
+/// the same reason the settings are no part of it: racers who ask for other settings must meet in one token,
+/// which the provider gives to one of them.
 struct Chain<Id> {
     base: Option<Id>,
-    /// How many were spent on something whose id is not known.
-    links: u32,
+    /// How many of the base's tokens are spent.
+    spent: u32,
     /// The bases so far: an observation that lags may lead back to one.
-    used: Vec<Option<Id>>,
+    used: Vec<Id>,
 }
 
 impl<Id: Clone + Ord + std::fmt::Display> Chain<Id> {
     fn token(&mut self, name: &str, last_dead: Option<Id>) -> String {
-        if last_dead.is_some() && last_dead != self.base && !self.used.contains(&last_dead) {
-            (self.base, self.links) = (last_dead, 0);
-        }
-        if !self.used.contains(&self.base) {
-            self.used.push(self.base.clone());
+        if let Some(id) = last_dead
+            && !self.used.contains(&id)
+        {
+            self.used.push(id.clone());
+            (self.base, self.spent) = (Some(id), 0);
         }
         let base = self.base.as_ref().map(ToString::to_string).unwrap_or_default();
-        let text = format!("{}:{name}{}:{base}{}", name.len(), base.len(), self.links);
+        // Lengths first, so that no two read the same.
+        let text = format!("{} {} {} {name}{base}", self.spent, name.len(), base.len());
         hex(&Sha256::digest(text))
     }
 
-    fn spend(&mut self, on: Option<Id>) {
-        match on {
-            Some(id) if !self.used.contains(&Some(id.clone())) => {
-                (self.base, self.links) = (Some(id), 0);
-            }
-            _ => self.links += 1,
-        }
+    fn spend(&mut self) {
+        self.spent += 1;
     }
 }
 
