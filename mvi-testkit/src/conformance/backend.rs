@@ -34,7 +34,7 @@ pub struct Backend {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) outcomes: BTreeMap<String, Outcome>,
-    pub(super) ops: BTreeSet<&'static str>,
+    pub(super) ops: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
 pub(super) enum Place {

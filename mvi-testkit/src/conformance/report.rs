@@ -28,7 +28,8 @@ pub(super) fn write(backend: &Backend) -> io::Result<()> {
             Outcome::Divergence(reason) => ("divergence", Some(reason)),
             Outcome::Fail(reason) => ("fail", Some(reason)),
         };
-        json!({ "name": name, "outcome": outcome, "reason": reason })
+        let ops = seen.ops.get(name);
+        json!({ "name": name, "ops": ops, "outcome": outcome, "reason": reason })
     });
     let services: Vec<_> = SERVICES.iter().map(|it| it.name).collect();
     let report = json!({
@@ -36,7 +37,6 @@ pub(super) fn write(backend: &Backend) -> io::Result<()> {
         "service": services.join(","),
         "oracle": backend.oracle,
         "cases": cases.collect::<Vec<_>>(),
-        "ops": seen.ops,
     });
     let text = serde_json::to_string_pretty(&report)?;
     fs::write(folder.join(format!("{}.json", backend.name)), text + "\n")

@@ -17,6 +17,7 @@ use tokio::{
 #[derive(Debug)]
 pub struct Scope {
     prefix: String,
+    number: i64,
     given: Mutex<BTreeSet<Name>>,
     kept: Mutex<BTreeMap<String, Arc<OnceCell<Name>>>>,
     /// What this case shares with others.
@@ -31,6 +32,7 @@ impl Scope {
     pub(super) fn for_all(run: &str) -> Self {
         Self {
             prefix: format!("t{run}"),
+            number: 0,
             given: Mutex::default(),
             kept: Mutex::default(),
             all: None,
@@ -38,9 +40,10 @@ impl Scope {
     }
 
     /// What is the own of case `number` of a run.
-    pub(super) fn for_case(all: &Arc<Self>, number: usize) -> Self {
+    pub(super) fn for_case(all: &Arc<Self>, number: u32) -> Self {
         Self {
             prefix: format!("{}-{number}", all.prefix),
+            number: number.into(),
             given: Mutex::default(),
             kept: Mutex::default(),
             all: Some(Arc::clone(all)),
@@ -57,6 +60,11 @@ impl Scope {
     /// `text`, in a form that no other case uses: for keys in what cases share.
     pub fn text(&self, text: &str) -> String {
         format!("{}/{text}", self.prefix)
+    }
+
+    /// `n`, below a million, in a form that no other case uses.
+    pub fn int(&self, n: i64) -> i64 {
+        self.number * 1_000_000 + n
     }
 
     /// The names it gave.
