@@ -64,17 +64,24 @@ impl Run {
 
     /// The form that the tree keeps: sorted, and the same for the same findings.
     pub(super) fn to_text(&self) -> String {
-        let cases = self.cases.iter().map(|(name, case)| {
-            let mut kept = serde_json::Map::new();
-            if let Some(reason) = &case.divergence {
-                kept.insert("divergence".to_owned(), json!(reason));
-            }
-            kept.insert("ops".to_owned(), json!(case.ops));
-            (name.clone(), Value::Object(kept))
-        });
-        let json =
-            json!({ "cases": cases.collect::<serde_json::Map<_, _>>(), "oracle": self.oracle });
-        format!("{json:#}\n")
+        let cases: Vec<String> = self
+            .cases
+            .iter()
+            .map(|(name, case)| {
+                let mut kept = serde_json::Map::new();
+                if let Some(reason) = &case.divergence {
+                    kept.insert("divergence".to_owned(), json!(reason));
+                }
+                kept.insert("ops".to_owned(), json!(case.ops));
+                format!("    {}: {}", json!(name), Value::Object(kept))
+            })
+            .collect();
+        // A line a case, so that a review sees which of them changed.
+        format!(
+            "{{\n  \"oracle\": {},\n  \"cases\": {{\n{}\n  }}\n}}\n",
+            json!(self.oracle),
+            cases.join(",\n")
+        )
     }
 }
 
@@ -176,16 +183,31 @@ fn operations_of_page(service: &str, page: &str) -> Vec<Operation> {
     for line in table {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [names, aws, google] = cells[..] else { continue };
-        // What stands between backticks: `put`, `update`.
-        for name in names.split('`').skip(1).step_by(2) {
+        let names: Vec<&str> = quoted(names).collect();
+        for (at, name) in names.iter().enumerate() {
             found.push(Operation {
                 name: format!("{service}.{name}"),
-                aws: aws.to_owned(),
-                google: google.to_owned(),
+                aws: one_of(aws, at, names.len()),
+                google: one_of(google, at, names.len()),
             });
         }
     }
     found
+}
+
+/// What stands between backticks: put and update of "`put`, `update`".
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// A cell that lists a call for each operation of its row has one for each; any other is whole.
+fn one_of(cell: &str, at: usize, count: usize) -> String {
+    let calls: Vec<String> = quoted(cell).map(|call| format!("`{call}`")).collect();
+    if calls.len() == count && calls.join(", ") == cell {
+        calls[at].clone()
+    } else {
+        cell.to_owned()
+    }
 }
 
 /// Something that no oracle shows.
@@ -263,12 +285,15 @@ mod tests {
     #[test]
     fn operations_come_from_the_page() {
         let page = "//! Kv: records.\n//!\n//! | operation | AWS | Google |\n//! |---|---|---|\n\
-                    //! | `get`, `get_many` | `GetItem` | `BatchGet` |\n//! | `put` | `PutItem` | — |\n\
+                    //! | `get`, `get_many` | `GetItem`, `BatchGetItem` | `BatchGet` |\n\
+                    //! | `put` | `PutItem` | — |\n\
                     //!\n//! | limit | value |\n//! |---|---|\n//! | `key` | 700 B |\nuse x;\n";
         let found = operations_of_page("kv", page);
         let names: Vec<_> = found.iter().map(|operation| operation.name.as_str()).collect();
         assert_eq!(names, ["kv.get", "kv.get_many", "kv.put"]);
-        assert_eq!(found[1].aws, "`GetItem`");
+        assert_eq!(found[0].aws, "`GetItem`");
+        assert_eq!(found[1].aws, "`BatchGetItem`");
+        assert_eq!(found[1].google, "`BatchGet`");
         assert_eq!(found[2].google, "—");
     }
 
