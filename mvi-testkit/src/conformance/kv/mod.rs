@@ -2,8 +2,10 @@
 
 mod condition;
 mod expiry;
+mod ext;
 mod index;
 mod limit;
+mod lock;
 mod many;
 mod query;
 mod race;
@@ -179,6 +181,21 @@ pub(super) static SERVICE: Service = Service {
             an_item_holds_no_attribute_of_its_key,
             a_condition_or_an_update_has_at_most_50_terms,
             a_filter_is_of_attributes_only,
+        }
+        ext {
+            a_wait_ends_when_the_table_is_active,
+            a_fetch_of_nothing_is_not_found,
+            delete_prefix_removes_what_starts_with_it,
+            counts_add_up,
+            a_typed_table_gives_what_was_written,
+            a_typed_value_is_replaced_only_as_it_was_read,
+        }
+        lock {
+            a_lock_is_one_holders_at_a_time,
+            a_held_lock_conflicts_and_names_its_holder,
+            a_lock_is_free_when_its_lease_ends,
+            a_renewed_lock_is_kept,
+            a_lock_whose_answer_was_lost_is_held,
         }
     },
     sweep: |cloud, scope| sweep(&cloud.kv, scope).boxed(),

@@ -8,10 +8,10 @@ use std::{
 
 use futures::TryStreamExt as _;
 use mvi_core::{
-    Error, ErrorKind, Items, Kv, Name, Result,
+    Error, ErrorKind, Items, Kv, KvExt as _, Name, Result,
     kv::{
         Attr, Check, Condition, CreateTable, Delete, Get, Index, Item, Key, KeyValue, Put, Query,
-        Record, TableState, Ttl, Update, Version,
+        Record, Ttl, Update, Version,
     },
 };
 
@@ -103,10 +103,7 @@ impl Shape {
 pub(super) async fn create(kv: &Arc<dyn Kv>, request: CreateTable) -> Result<()> {
     let name = request.name.clone();
     kv.create_table(request).await?;
-    eventually("active table", Scope::PATIENCE, || async {
-        Ok((kv.table(&name).await?.state == TableState::Active).then_some(()))
-    })
-    .await
+    kv.wait_active(&name, Scope::PATIENCE).await.map(drop)
 }
 
 /// A table to work in.
