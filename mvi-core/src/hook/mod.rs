@@ -298,6 +298,8 @@ impl<T: ?Sized, H: Hook> Hooked<T, H> {
                 Err(error) => Some((Err(error), None)),
             }
         })
+        // Asked again after its end, it has ended still.
+        .fuse()
         .boxed()
     }
 }
