@@ -1,10 +1,19 @@
 //! Answers that are lost, races that are lost, and what a caller is told of each.
 
-use gcloud_sdk::google::firestore::v1::Document;
+use std::time::Duration;
+
+use gcloud_sdk::{
+    google::{
+        firestore::v1::Document,
+        rpc::{RequestInfo, RetryInfo, Status},
+    },
+    prost::Message as _,
+    prost_types::Any,
+};
 use mvi_core::{
     Applied, Error, ErrorKind, Kv as _, Result,
     kv::{
-        Check, Condition, Delete, Get, Key, Put, Record, Transact, Update, Value, Version,
+        Check, Condition, Delete, Get, Item, Key, Put, Record, Transact, Update, Value, Version,
         WriteMany,
     },
 };
@@ -27,6 +36,10 @@ fn key() -> Key {
 
 fn put() -> Put {
     Put::new(name("links"), key(), item())
+}
+
+fn put_item(item: Item) -> Put {
+    Put::new(name("links"), key(), item)
 }
 
 fn update() -> Update {
@@ -145,6 +158,37 @@ async fn a_throttled_attempt_after_a_timed_out_one_is_not_unapplied() {
     let error = gcp.kv.put(put()).await.unwrap_err();
     assert_eq!(told(&error), (ErrorKind::Throttled, Applied::No), "{error}");
     assert_eq!(error.code(), Some("RESOURCE_EXHAUSTED"));
+}
+
+#[tokio::test]
+async fn an_error_says_when_to_come_back_and_what_google_calls_it() {
+    let detail = |name: &str, value| Any { type_url: format!("x/google.rpc.{name}"), value };
+    let delay = Some(gcloud_sdk::prost_types::Duration { seconds: 3_600, nanos: 0 });
+    let retry = RetryInfo { retry_delay: delay }.encode_to_vec();
+    let request = RequestInfo { request_id: "4XR".into(), serving_data: String::new() };
+    let details = vec![detail("RetryInfo", retry), detail("RequestInfo", request.encode_to_vec())];
+    let details = Status { details, ..Status::default() }.encode_to_vec();
+
+    let (store, server, gcp, _) = start().await;
+    store.befall("Commit", [Fault::Explain(RESOURCE_EXHAUSTED, details)]);
+    let error = gcp.kv.put(put()).await.unwrap_err();
+    assert_eq!(told(&error), (ErrorKind::Throttled, Applied::No));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3_600)));
+    assert_eq!(error.request_id(), Some("4XR"));
+    assert_eq!((error.op(), error.resource()), ("kv.put", "links"));
+    assert_eq!(server.count("Commit"), 1, "an hour is longer than the call may take");
+}
+
+#[tokio::test]
+async fn what_is_written_is_in_no_error() {
+    let (store, _server, gcp, _) = start().await;
+    let secret = || put_item(Item::new().with("owner", "hunter2"));
+    for code in 1..=16 {
+        store.befall("Commit", (0..3).map(|_| Fault::Refuse(code)));
+        let shown = format!("{:?}", gcp.kv.put(secret()).await.unwrap_err());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert!(!format!("{gcp:?}").contains("owner"), "{gcp:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{LocalBoxFuture, join_all},
+};
 use mvi_core::{
     Applied, ErrorKind, Kv as _, Labels, Result,
     kv::{
@@ -23,29 +26,44 @@ async fn all(gcp: &Gcp) -> Vec<(&'static str, bool, Result<()>)> {
     let key = || Key::sorted("gh", 1);
     let kv = &gcp.kv;
     let put = || Put::new(links(), key(), item());
-    let many = kv.write_many(WriteMany::new([put()])).await;
-    let one = |it: Vec<Result<_>>| it.into_iter().next().unwrap().map(|_| ());
+    let get_many = async {
+        let found = kv.get_many(GetMany::new(links(), [key()])).await?;
+        found.into_iter().next().unwrap().map(drop)
+    };
+    let write_many = async {
+        let made = kv.write_many(WriteMany::new([put()])).await?;
+        made.into_iter().next().unwrap().map(drop)
+    };
     let transact = Transact::new().step(Check::new(links(), key(), Condition::Present));
     let update = Update::new(links(), key()).increment("hits", 1);
-    let several = kv.get_many(GetMany::new(links(), [key()])).await;
-    let of_many = |it: Vec<Result<_>>| it.into_iter().next().unwrap().map(|_| ());
-    vec![
-        ("kv.create_table", false, make_table(gcp).await.map(|_| ())),
-        ("kv.table", false, kv.table(&links()).await.map(|_| ())),
-        ("kv.delete_table", false, kv.delete_table(&links()).await),
-        ("kv.get", false, kv.get(Get::new(links(), key())).await.map(|_| ())),
-        ("kv.put", true, kv.put(put()).await.map(|_| ())),
-        ("kv.put", false, kv.put(put().only_if(Condition::Present)).await.map(|_| ())),
-        ("kv.put", true, kv.put(put().only_if(Condition::Absent)).await.map(|_| ())),
-        ("kv.update", false, kv.update(update).await.map(|_| ())),
-        ("kv.delete", true, kv.delete(Delete::new(links(), key())).await),
-        ("kv.get_many", false, several.and_then(of_many)),
-        ("kv.write_many", true, many.and_then(one)),
-        ("kv.transact", false, kv.transact(transact).await.map(|_| ())),
-        ("kv.list_tables", false, first(kv.list_tables(Labels::new())).await),
-        ("kv.query", false, first(kv.query(Query::new(links(), "gh"))).await),
-        ("kv.scan", false, first(kv.scan(Scan::new(links()))).await),
-    ]
+    let mut answers = join_all([
+        run("kv.create_table", false, async { make_table(gcp).await.map(drop) }),
+        run("kv.table", false, async { kv.table(&links()).await.map(drop) }),
+        run("kv.get", false, async { kv.get(Get::new(links(), key())).await.map(drop) }),
+        run("kv.put", true, async { kv.put(put()).await.map(drop) }),
+        run("kv.put", false, async { kv.put(put().only_if(Condition::Present)).await.map(drop) }),
+        run("kv.put", true, async { kv.put(put().only_if(Condition::Absent)).await.map(drop) }),
+        run("kv.update", false, async { kv.update(update).await.map(drop) }),
+        run("kv.delete", true, kv.delete(Delete::new(links(), key()))),
+        run("kv.get_many", false, get_many),
+        run("kv.write_many", true, write_many),
+        run("kv.transact", false, async { kv.transact(transact).await.map(drop) }),
+        run("kv.list_tables", false, first(kv.list_tables(Labels::new()))),
+        run("kv.query", false, first(kv.query(Query::new(links(), "gh")))),
+        run("kv.scan", false, first(kv.scan(Scan::new(links())))),
+    ])
+    .await;
+    // Last, since it forgets the table.
+    answers.push(run("kv.delete_table", false, async { kv.delete_table(&links()).await }).await);
+    answers
+}
+
+fn run<'a>(
+    op: &'static str,
+    writes: bool,
+    call: impl Future<Output = Result<()>> + 'a,
+) -> LocalBoxFuture<'a, (&'static str, bool, Result<()>)> {
+    call.map(move |answer| (op, writes, answer)).boxed_local()
 }
 
 async fn first<T>(mut items: mvi_core::Items<T>) -> Result<()> {
@@ -61,8 +79,8 @@ async fn every_operation_fails_in_time_where_nothing_answers() {
         let error = result.unwrap_err();
         assert_eq!((error.op(), error.kind()), (op, ErrorKind::Timeout), "{error}");
     }
-    // 14 operations of 3 attempts of 0.3 s each.
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    // Each within 2 s; the last comes after the others.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -82,7 +100,8 @@ async fn every_operation_on_a_known_table_fails_in_time() {
         let found = (error.op(), error.kind(), error.applied());
         assert_eq!(found, (op, ErrorKind::Timeout, applied), "{error}");
     }
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    // A write that was not answered is read back as well.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -1,0 +1,35 @@
+//! The promises of every service that is built, kept on Google's own emulators, and where `MVI_LIVE` says so on Google Cloud.
+
+use std::{env, process::ExitCode};
+
+use mvi_core::{Cloud, Result};
+use mvi_gcp::{Gcp, Service};
+use mvi_testkit::conformance::{self, Backend};
+
+fn main() -> ExitCode {
+    conformance::main([
+        Backend::emulator(
+            "firestore",
+            "Google's Firestore emulator",
+            "MVI_FIRESTORE_EMULATOR",
+            firestore,
+        ),
+        Backend::live("gcp", "Google Cloud", live),
+    ])
+}
+
+async fn firestore(endpoint: String) -> Result<Cloud> {
+    let url = if endpoint.contains("://") { endpoint } else { format!("http://{endpoint}") };
+    let builder =
+        Gcp::builder().project("mvi-test").endpoint_for(Service::Firestore, url).emulated();
+    // The emulator has no settings; where there is something that has, they are asked for.
+    let builder = match env::var("MVI_FIRESTORE_ADMIN") {
+        Ok(admin) => builder.endpoint_for(Service::FirestoreAdmin, admin),
+        Err(_) => builder,
+    };
+    Ok(builder.build().await?.cloud())
+}
+
+async fn live() -> Result<Cloud> {
+    Ok(Gcp::from_env().await?.cloud())
+}
