@@ -221,8 +221,9 @@ pub struct Born {
 impl Born {
     /// A birth at `time`, cut to milliseconds; `nonce` is random and never the same twice.
     pub fn new(time: Timestamp, nonce: u64) -> Self {
-        // Rounded down, a time before 1970 would not be the same after a round trip: there are none.
-        Self { millis: time.as_millisecond().max(0), nonce }
+        // What a clock can say, and a tag can hold.
+        const LAST: i64 = 253_402_207_200_000;
+        Self { millis: time.as_millisecond().clamp(0, LAST), nonce }
     }
 
     /// When it was asked for.
@@ -316,5 +317,138 @@ impl fmt::Display for Marks {
             gap = " ";
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn thing() -> Fingerprint {
+        Fingerprint::of("thing").field("a", "1").list("b", ["x", "y"])
+    }
+
+    #[test]
+    fn what_was_not_asked_for_leaves_no_mark() {
+        let later = thing()
+            .unless("c", &8, &8)
+            .optional("d", None::<String>)
+            .list("e", [""; 0])
+            .set("f", [0; 0]);
+        assert_eq!(later.stamp(), thing().stamp());
+    }
+
+    #[test]
+    fn the_order_of_fields_means_nothing_and_that_of_a_list_does() {
+        let turned = Fingerprint::of("thing").list("b", ["x", "y"]).field("a", "1");
+        assert_eq!(turned.stamp(), thing().stamp());
+        assert_ne!(thing().list("b", ["y", "x"]).stamp(), thing().stamp());
+        let set = |values: [u8; 3]| Fingerprint::of("thing").set("a", values).stamp();
+        assert_eq!(set([3, 20, 1]), set([1, 3, 20]));
+    }
+
+    #[test]
+    fn no_two_requests_read_the_same() {
+        let of = Fingerprint::of;
+        let all = [
+            of("thing"),
+            of("thin").field("g", ""),
+            of("thing").field("a", ""),
+            of("thing").field("a", "b"),
+            of("thing").field("ab", ""),
+            of("thing").field("a", "one"),
+            of("thing").list("a", ["b"]),
+            of("thing").list("a", ["b", ""]),
+            of("thing").list("a", ["", "b"]),
+            of("thing").list("a", ["b", "c"]),
+            of("thing").list("a", ["bc"]),
+            of("thing").list("a", ["b"]).list("c", ["d"]),
+            of("thing").list("a", ["b", "c", "d"]),
+            of("thing").field("a", of("thing")),
+            of("thing").field("a", of("other")),
+        ];
+        let stamps: std::collections::HashSet<_> = all.iter().map(Fingerprint::stamp).collect();
+        assert_eq!(stamps.len(), all.len());
+    }
+
+    #[test]
+    fn a_stamp_stays_as_it_is() {
+        // Taken down when version 1 was made: to change it is to disown what stands.
+        assert_eq!(thing().to_string(), "v1-fd9b6a26e85f0c872940ce2472467318");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_no_mark() {
+        let hash = "0".repeat(32);
+        for text in [
+            "",
+            "v1",
+            "v1-",
+            "v1-00",
+            "hello",
+            "v-00",
+            &format!("v01-{hash}"),
+            &format!("v+1-{hash}"),
+        ] {
+            assert!(text.parse::<Stamp>().is_err(), "{text:?}");
+        }
+        assert!(format!("v2-{hash}").parse::<Stamp>().is_ok());
+        assert!(format!("v1-{}", "G".repeat(32)).parse::<Stamp>().is_err());
+        for text in [
+            "",
+            "-",
+            "1-1",
+            "+1-0000000000000001",
+            "-1-0000000000000001",
+            "1-00000000000000zz",
+            "1-+000000000000001",
+        ] {
+            assert!(text.parse::<Born>().is_err(), "{text:?}");
+        }
+        assert!(format!("{}-0000000000000001", i64::MAX).parse::<Born>().is_err());
+    }
+
+    #[test]
+    fn the_first_born_is_the_smallest_whatever_its_nonce() {
+        let at = |millis, nonce| Born::new(Timestamp::from_millisecond(millis).unwrap(), nonce);
+        assert!(at(9, u64::MAX) < at(10, 0));
+        assert!(at(10, 0) < at(10, 1));
+        assert!(Born::new(Timestamp::MAX, 0).to_string().parse::<Born>().is_ok());
+        assert!(Born::new(Timestamp::MIN, 0).to_string().parse::<Born>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn marks_survive_tags_and_text(
+            name in proptest::option::of("[a-z][a-z0-9-]{0,31}"),
+            size in proptest::option::of(any::<u64>()),
+            born in proptest::option::of((0..253_402_207_200_000_i64, any::<u64>())),
+            before in "[^=]{0,40}",
+        ) {
+            let stamp = size.map(|it| Fingerprint::of("thing").field("size", it).stamp());
+            let born = born.map(|(at, nonce)| Born::new(Timestamp::from_millisecond(at).unwrap(), nonce));
+            let marks = Marks { name, stamp, born };
+            prop_assert_eq!(&Marks::from_tags(marks.tags()), &marks);
+            prop_assert_eq!(&Marks::from_text(&format!("{before} {marks}")), &marks);
+            // Fit for a label of Google's: 63 of a-z, 0-9, _ and -.
+            for (key, value) in marks.tags() {
+                prop_assert!(value.len() <= 63 && key.len() <= 63);
+                prop_assert!(value.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')));
+            }
+        }
+
+        #[test]
+        fn no_text_is_a_panic(text in "\\PC{0,60}|v[0-9]{0,12}-[0-9a-f]{30,34}|[0-9]{1,20}-[0-9a-f]{14,18}") {
+            if let Ok(stamp) = text.parse::<Stamp>() {
+                prop_assert_eq!(stamp.to_string(), text.clone());
+            }
+            if let Ok(born) = text.parse::<Born>() {
+                prop_assert_eq!(born.to_string(), text.clone());
+                prop_assert!(born.time() >= Timestamp::UNIX_EPOCH);
+            }
+            Marks::from_text(&text);
+        }
     }
 }

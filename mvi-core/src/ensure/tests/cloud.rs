@@ -125,7 +125,6 @@ pub(super) struct State {
     pub(super) returned: BTreeSet<usize>,
     pub(super) wrongs: Vec<String>,
     pub(super) discards: u32,
-    pub(super) adopted_after_loss: u32,
     pub(super) story: Option<Vec<String>>,
 }
 
@@ -279,7 +278,7 @@ impl State {
         let refuse = |kind| Err(Error::new(kind, "not now"));
         match self.unique {
             Unique::Name if self.flaw != Flaw::NameIgnored => {
-                if self.things.iter().any(|it| it.is_alive()) {
+                if self.things.iter().any(Thing::is_alive) {
                     return refuse(ErrorKind::AlreadyExists);
                 }
                 if self.things.iter().any(|it| now < it.dead) {
@@ -405,7 +404,6 @@ impl Cloud {
             returned: BTreeSet::new(),
             wrongs: Vec::new(),
             discards: 0,
-            adopted_after_loss: 0,
             story: None,
             random,
         };

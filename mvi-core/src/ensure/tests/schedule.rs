@@ -297,9 +297,15 @@ impl Story {
                 End::Failed(ErrorKind::AlreadyExists, _)
                     if held.is_some() && held_stamp.as_ref() != Some(wanted) => {}
                 other => {
-                    state.wrong(format!("in the end {held_at:?} is held, and one has {other:?}"))
+                    state.wrong(format!("in the end {held_at:?} is held, and one has {other:?}"));
                 }
             }
+        }
+        if held.is_some()
+            && held_stamp.is_none()
+            && held_at.is_some_and(|at| state.things[at].call != 0)
+        {
+            state.wrong("what a call made is taken for another's".into());
         }
         for at in state.returned.clone() {
             if Some(at) != held_at {
@@ -366,13 +372,13 @@ async fn ask(caller: &Caller, wanted: &Wanted, crash: Option<Duration>) -> End {
     let call = caller.call;
     let answer = match crash {
         None => ensure(caller, wanted).await,
-        Some(after) => match timeout(after, ensure(caller, wanted)).await {
-            Ok(answer) => answer,
-            Err(_) => {
+        Some(after) => {
+            let Ok(answer) = timeout(after, ensure(caller, wanted)).await else {
                 caller.cloud.state().tell(|| format!("call {call}: crashes"));
                 return End::Crash;
-            }
-        },
+            };
+            answer
+        }
     };
     let mut state = caller.cloud.state();
     state.tell(|| format!("call {call}: ends with {answer:?}"));
