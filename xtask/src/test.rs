@@ -151,7 +151,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     if !options.keep {
         rows.push(row("stop", || (background.stop(), Tally::default())));
     }
-    if process::interrupted() {
+    if process::interrupted() && !rows.iter().any(|row| matches!(row.outcome, Outcome::Bad(_))) {
         let outcome = Outcome::Bad("not all steps ran".to_owned());
         let (tally, taken) = (Tally::default(), Duration::ZERO);
         rows.push(Row { name: "interrupt", outcome, tally, taken });

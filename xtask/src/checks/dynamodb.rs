@@ -50,6 +50,9 @@ pub(super) static CHECKS: &[Check] = checks! {
 /// A table of its own for each check, gone afterwards, also where the check failed.
 fn with_table(port: u16, check: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     let name = "mvi-oracle-check";
+    // An interrupted run may have left one; there mostly is none, which is refused.
+    let _ = dynamodb(port, "DeleteTable", &json!({ "TableName": name }));
+    wait_for(port, name, "gone")?;
     create(port, name)?;
     let outcome = wait_for(port, name, "ACTIVE").and_then(|()| check(name));
     dynamodb(port, "DeleteTable", &json!({ "TableName": name }))?.ok()?;

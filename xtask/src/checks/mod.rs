@@ -7,8 +7,8 @@ mod microburst;
 
 use serde_json::Value;
 
-use crate::Result;
 use crate::tally::Tally;
+use crate::{Result, process};
 
 /// One thing that an oracle does, and that a test of ours needs it to do.
 struct Check {
@@ -22,6 +22,9 @@ pub(crate) fn run(up: &[&str]) -> Tally {
     let mut tally = Tally::default();
     let all = dynamodb::CHECKS.iter().chain(&microburst::CHECKS).chain(&firestore::CHECKS);
     for check in all.filter(|check| up.contains(&check.oracle)) {
+        if process::interrupted() {
+            break;
+        }
         match (check.holds)() {
             Ok(()) => {
                 tally.passed += 1;
