@@ -1,0 +1,123 @@
+//! The cloud: which one, and what is let go wrong there.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use mvi_core::{Cloud, Error, ErrorKind, Result};
+use mvi_testkit::{Fault, Faults, Lost, Sim};
+
+use super::say;
+
+/// A cloud to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choice {
+    /// Simulated in this process; its links end with it
+    Sim,
+    /// Amazon Web Services; needs the feature "aws"
+    Aws,
+    /// Google Cloud; needs the feature "gcp"
+    Gcp,
+}
+
+/// What to let go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Trouble {
+    /// Three in ten calls are refused as too many
+    Throttle,
+    /// Three in ten changes are made, and their answers lost
+    Lose,
+    /// For an hour, no call is answered in three seconds of ten
+    Outage,
+}
+
+impl Trouble {
+    /// The faults that make it, at the seam around each call of whatever cloud; the first outage comes in two seconds.
+    pub(crate) fn faults(self, seed: u64) -> Faults {
+        let faults = Faults::new(seed);
+        match self {
+            Self::Throttle => faults.with(Fault::refuse("kv.*", ErrorKind::Throttled).chance(0.3)),
+            Self::Lose => faults.with(Fault::lose("kv.update", Lost::Timeout).chance(0.3)),
+            Self::Outage => {
+                (2..3_600).step_by(10).map(Duration::from_secs).fold(faults, |faults, start| {
+                    let window = start..start + Duration::from_secs(3);
+                    faults.with(Fault::refuse("kv.*", ErrorKind::Unavailable).between(window))
+                })
+            }
+        }
+    }
+}
+
+/// Opens `choice`.
+#[cfg_attr(
+    not(any(feature = "aws", feature = "gcp")),
+    expect(clippy::unused_async, reason = "a real cloud is waited for")
+)]
+pub(crate) async fn open(choice: Choice, endpoint: Option<String>, seed: u64) -> Result<Cloud> {
+    match choice {
+        Choice::Sim if endpoint.is_some() => Err(Error::invalid(
+            "--endpoint with the simulated cloud: wanted --cloud aws or gcp too",
+        )),
+        Choice::Sim => {
+            let sim = Sim::new(seed);
+            say(format_args!("simulated cloud, seed {}", sim.seed()));
+            Ok(sim.cloud())
+        }
+        #[cfg(feature = "aws")]
+        Choice::Aws => aws(endpoint).await,
+        #[cfg(feature = "gcp")]
+        Choice::Gcp => gcp(endpoint).await,
+        #[cfg(not(feature = "aws"))]
+        Choice::Aws => Err(without("aws")),
+        #[cfg(not(feature = "gcp"))]
+        Choice::Gcp => Err(without("gcp")),
+    }
+}
+
+#[cfg(feature = "aws")]
+async fn aws(endpoint: Option<String>) -> Result<Cloud> {
+    let mut builder = mvi_aws::Aws::builder();
+    if let Some(url) = endpoint {
+        if is_emulator(&url) {
+            if is_unset("AWS_ACCESS_KEY_ID") {
+                builder = builder.credentials("000000000000", "anything");
+            }
+            if is_unset("AWS_REGION") && is_unset("AWS_DEFAULT_REGION") {
+                builder = builder.region("us-east-1");
+            }
+        }
+        builder = builder.endpoint(url);
+    }
+    Ok(builder.build().await?.cloud())
+}
+
+#[cfg(feature = "gcp")]
+async fn gcp(endpoint: Option<String>) -> Result<Cloud> {
+    let mut builder = mvi_gcp::Gcp::builder();
+    if let Some(url) = endpoint {
+        if is_emulator(&url) {
+            builder = builder.emulated();
+            if is_unset("GOOGLE_CLOUD_PROJECT") {
+                builder = builder.project("hello-world");
+            }
+        }
+        builder = builder.endpoint(url);
+    }
+    Ok(builder.build().await?.cloud())
+}
+
+/// No cloud takes credentials over plain HTTP: whatever does is an emulator.
+#[cfg(any(feature = "aws", feature = "gcp"))]
+fn is_emulator(url: &str) -> bool {
+    url.starts_with("http://")
+}
+
+#[cfg(any(feature = "aws", feature = "gcp"))]
+fn is_unset(variable: &str) -> bool {
+    std::env::var_os(variable).is_none()
+}
+
+#[cfg(not(all(feature = "aws", feature = "gcp")))]
+fn without(feature: &str) -> Error {
+    let message = format!("--cloud {feature} in a build without it: run with --features {feature}");
+    Error::new(ErrorKind::Unsupported, message)
+}
