@@ -11,7 +11,7 @@ use std::ops::Bound;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use super::{Key, KeyKind, KeyValue, Range};
+use super::{Key, KeyKind, KeyValue, Range, key_bytes};
 use crate::{Error, ErrorKind, Result};
 
 const BETWEEN_PARTS: &str = ".-";
@@ -110,7 +110,7 @@ pub fn segment_range(number: u32, of: u32) -> (String, Option<String>) {
 
 /// The bytes by which records of a table sort within their partition.
 pub fn sort_bytes(key: &Key) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(key_bytes(key) + 2 * SEPARATOR.len());
     push_key(&mut bytes, key);
     bytes
 }
@@ -228,9 +228,9 @@ fn push_key(bytes: &mut Vec<u8>, key: &Key) {
 
 fn push_part(bytes: &mut Vec<u8>, value: &KeyValue) {
     let mut escape = |part: &[u8]| {
-        for byte in part {
-            bytes.push(*byte);
-            if *byte == 0 {
+        for run in part.split_inclusive(|byte| *byte == 0) {
+            bytes.extend_from_slice(run);
+            if run.ends_with(&[0]) {
                 bytes.push(u8::MAX);
             }
         }

@@ -43,13 +43,16 @@ pub fn value_bytes(value: &Value) -> usize {
 
 /// One byte, one for each two significant digits, and one for a minus sign.
 fn number_bytes(number: Number) -> usize {
+    if let Some(int) = number.as_i64() {
+        let mut size = int.unsigned_abs();
+        while size != 0 && size.is_multiple_of(10) {
+            size /= 10;
+        }
+        let digits = size.checked_ilog10().map_or(0, |it| it as usize + 1);
+        return 1 + digits.div_ceil(2) + usize::from(int < 0);
+    }
     let text = number.to_string();
     let mantissa = text.split('e').next().unwrap_or(&text);
     let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
-    let zeros = if number.as_i64().is_some() {
-        mantissa.bytes().rev().take_while(|it| *it == b'0').count()
-    } else {
-        0
-    };
-    1 + (digits - zeros).div_ceil(2) + usize::from(mantissa.starts_with('-'))
+    1 + digits.div_ceil(2) + usize::from(mantissa.starts_with('-'))
 }

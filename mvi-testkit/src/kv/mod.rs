@@ -76,13 +76,16 @@ impl SimKv {
         check: fn(&Q, &Table) -> Result<()>,
         work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
     ) -> Result<R> {
-        // What takes no time is checked in its turn, which is now.
-        if self.world.takes_time() {
-            self.check(table, |it| check(&request, it)).map_err(|e| e.or_at(name, table))?;
+        let (op, resource) = (op(name), table.as_str());
+        if !self.world.takes_time() {
+            // It is checked in its turn, which is now.
+            let work = |turn: &Turn<'_>| work(&mut lock(&self.store), turn, request);
+            return self.world.call_now(op, resource, work);
         }
+        self.check(table, |it| check(&request, it)).map_err(|e| e.or_at(name, table))?;
         let store = Arc::clone(&self.store);
         let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
-        self.world.call(op(name), table.as_str(), work).await
+        self.world.call(op, resource, work).await
     }
 }
 

@@ -1,14 +1,18 @@
 //! One table's records: in order, with a little of their past for the reads that lag behind.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
+    sync::Arc,
+};
 
 use mvi_core::kv::{Key, KeyValue, Query, Record, Scan, Segment, Table, codec};
 
 use crate::{clock::Moment, sim::world::mix};
 
-/// Where a record is: a hash of its partition, then the bytes by which its key sorts. So a scan finds partitions in an
-/// order that means nothing, and a partition's records together and in order.
-pub(super) type Place = (u16, Vec<u8>);
+/// Where a record is: one of 16 shards, by a hash of its partition, then the bytes by which its key sorts. So a scan finds
+/// partitions in an order that means nothing, and a partition's records together and in order.
+pub(super) type Place = (u8, Vec<u8>);
 
 /// Where a record is in an index: the bytes by which it sorts there.
 type IndexPlace = Vec<u8>;
@@ -54,11 +58,14 @@ pub(super) struct Records {
     indexes: Vec<BTreeMap<IndexPlace, Place>>,
 }
 
+/// The segment that holds every record.
+const ALL: Segment = Segment { number: 0, of: 1 };
+
 /// What a stream reads, as a range of places.
 #[derive(Clone, Debug)]
 pub(super) enum Reads {
-    /// Of the table.
-    Slots(Bound<Place>, Bound<Place>),
+    /// Of the table, in one of its segments.
+    Slots(Bound<Place>, Bound<Place>, Segment),
     /// Of one of its indexes.
     Index(usize, Bound<IndexPlace>, Bound<IndexPlace>),
 }
@@ -77,7 +84,12 @@ impl Records {
     }
 
     pub(super) fn place(&self, key: &Key) -> Place {
-        (self.hash(&key.partition), codec::sort_bytes(key))
+        (self.shard(&key.partition), codec::sort_bytes(key))
+    }
+
+    fn shard(&self, partition: &KeyValue) -> u8 {
+        let [high, _] = self.hash(partition).to_be_bytes();
+        high >> 4
     }
 
     /// [FNV-1a](http://www.isthe.com/chongo/tech/comp/fnv/), then spread by the seed: what is unordered is so in each simulation in its own way.
@@ -106,7 +118,7 @@ impl Records {
     pub(super) fn write(
         &mut self,
         table: &Table,
-        place: &Place,
+        place: Place,
         record: Option<Record>,
         keep: Option<Moment>,
     ) {
@@ -125,17 +137,28 @@ impl Records {
                 }
             }
         }
-        let Some(slot) = self.slots.get_mut(place) else {
-            if new.is_some() || keep.is_some() {
-                let past = keep.map(|until| Past { until, was: None }).into_iter().collect();
-                self.slots.insert(place.clone(), Slot { live: new, past });
+        let mut entry = match self.slots.entry(place) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => {
+                if new.is_some() || keep.is_some() {
+                    let past = keep.map(|until| Past { until, was: None }).into_iter().collect();
+                    entry.insert(Slot { live: new, past });
+                }
+                return;
             }
-            return;
         };
+        let slot = entry.get_mut();
         let old = std::mem::replace(&mut slot.live, new);
-        match keep {
-            Some(until) => slot.past.push(Past { until, was: old }),
-            None => self.tidy(place, old.as_slice()),
+        if let Some(until) = keep {
+            slot.past.push(Past { until, was: old });
+            return;
+        }
+        let stays = slot.live.is_some() || !slot.past.is_empty();
+        if let Some(old) = &old {
+            tidy(&mut self.indexes, slot, old);
+        }
+        if !stays {
+            entry.remove();
         }
     }
 
@@ -144,20 +167,8 @@ impl Records {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let known = slot.past.iter().take_while(|it| it.until <= moment).count();
         let gone: Vec<_> = slot.past.drain(..known).filter_map(|it| it.was).collect();
-        self.tidy(place, &gone);
-    }
-
-    /// Takes what nobody can read any more out of the indexes, and a slot where nothing is and was.
-    fn tidy(&mut self, place: &Place, gone: &[Arc<Stored>]) {
-        let Some(slot) = self.slots.get(place) else { return };
-        for stored in gone {
-            for (number, index) in self.indexes.iter_mut().enumerate() {
-                if let Some(at) = &stored.places[number]
-                    && !slot.has_ever(number, at)
-                {
-                    index.remove(at);
-                }
-            }
+        for old in &gone {
+            tidy(&mut self.indexes, slot, old);
         }
         if slot.live.is_none() && slot.past.is_empty() {
             self.slots.remove(place);
@@ -174,19 +185,17 @@ impl Records {
             let number = table.indexes.iter().position(|it| it.name == *name)?;
             return Some(Reads::Index(number, Bound::Included(from), Bound::Excluded(to)));
         }
-        let hash = self.hash(&query.partition);
-        Some(Reads::Slots(Bound::Included((hash, from)), Bound::Excluded((hash, to))))
+        let shard = self.shard(&query.partition);
+        Some(Reads::Slots(Bound::Included((shard, from)), Bound::Excluded((shard, to)), ALL))
     }
 
     /// What `scan` reads.
     pub(super) fn scan(scan: &Scan) -> Reads {
-        let Some(Segment { number, of }) = scan.segment else {
-            return Reads::Slots(Bound::Unbounded, Bound::Unbounded);
-        };
-        let start = |part: u32| u64::from(part) * 65_536 / u64::from(of.max(1));
-        let bound = |part| u16::try_from(start(part)).ok().map(|hash| (hash, Vec::new()));
-        let from = bound(number).map_or(Bound::Unbounded, Bound::Included);
-        Reads::Slots(from, bound(number + 1).map_or(Bound::Unbounded, Bound::Excluded))
+        Reads::Slots(Bound::Unbounded, Bound::Unbounded, scan.segment.unwrap_or(ALL))
+    }
+
+    fn is_in(&self, segment: Segment, partition: &KeyValue) -> bool {
+        segment.of < 2 || u32::from(self.hash(partition)) % segment.of == segment.number
     }
 
     /// The last place of a reader whose cursor is at `key`, in an index at `place`.
@@ -207,7 +216,7 @@ impl Records {
         mut each: impl FnMut(Last, &Arc<Stored>) -> std::ops::ControlFlow<()>,
     ) {
         match reads {
-            Reads::Slots(from, to) => {
+            Reads::Slots(from, to, segment) => {
                 let last = match last {
                     Some(Last::Slot(place)) => Some(place),
                     _ => None,
@@ -215,6 +224,7 @@ impl Records {
                 let Some(range) = rest(from, to, last, descending) else { return };
                 let range = self.slots.range(range);
                 let found = range.filter_map(|(place, slot)| Some((place, slot.at(moment)?)));
+                let found = found.filter(|(_, it)| self.is_in(*segment, &it.record.key.partition));
                 let _ = walk(found, descending, |(place, found)| {
                     each(Last::Slot(place.clone()), found)
                 });
@@ -233,6 +243,17 @@ impl Records {
                 });
                 let _ = walk(found, descending, |(at, found)| each(Last::Index(at.clone()), found));
             }
+        }
+    }
+}
+
+/// Takes the places of `old`, which nobody can read any more in its slot, out of the indexes.
+fn tidy(indexes: &mut [BTreeMap<IndexPlace, Place>], slot: &Slot, old: &Stored) {
+    for (number, index) in indexes.iter_mut().enumerate() {
+        if let Some(at) = &old.places[number]
+            && !slot.has_ever(number, at)
+        {
+            index.remove(at);
         }
     }
 }

@@ -41,8 +41,8 @@ pub(super) struct Room {
     pub(super) records: Records,
     /// Tells it from one of the same name that was there before.
     id: u64,
-    /// Before, it is not found.
-    visible: Moment,
+    /// Before, it is not found; `None` where it always is.
+    visible: Option<Moment>,
     /// When it is gone, where it is going.
     gone: Moment,
 }
@@ -103,9 +103,10 @@ impl Store {
         }
         table.created = Some(turn.now());
         let id = turn.world.token();
-        let active = turn.at.after(turn.world.draw(&turn.weather.kv.change));
-        let visible = turn.at.after(turn.world.draw(&turn.weather.kv.visibility));
-        if active > turn.at {
+        let active = turn.at().after(turn.world.draw(&turn.weather.kv.change));
+        let hidden = turn.world.draw(&turn.weather.kv.visibility);
+        let visible = (!hidden.is_zero()).then(|| turn.at().after(hidden));
+        if active > turn.at() {
             table.state = TableState::Creating;
             self.later(turn.world, active, &name, id, |room, world, at| {
                 if room.table.state == TableState::Creating {
@@ -123,14 +124,14 @@ impl Store {
 
     pub(super) fn table(&self, turn: &Turn<'_>, name: &Name) -> Result<Table> {
         match self.tables.get(name) {
-            Some(room) if room.visible <= turn.at => Ok(room.table.clone()),
+            Some(room) if room.is_visible(turn) => Ok(room.table.clone()),
             _ => Err(no_table()),
         }
     }
 
     /// In an order that means nothing.
     pub(super) fn list_tables(&self, turn: &Turn<'_>, labels: &Labels) -> Vec<Table> {
-        let tables = self.tables.values().filter(|it| it.visible <= turn.at).map(|it| &it.table);
+        let tables = self.tables.values().filter(|it| it.is_visible(turn)).map(|it| &it.table);
         let listed = tables.chain(self.ghosts.values());
         let mut listed: Vec<_> = listed.filter(|it| it.labels.contains(labels)).cloned().collect();
         let order = |name: &str| {
@@ -147,11 +148,11 @@ impl Store {
             return;
         }
         room.table.state = TableState::Deleting;
-        let (id, gone) = (room.id, turn.at.after(turn.world.draw(&turn.weather.kv.change)));
+        let (id, gone) = (room.id, turn.at().after(turn.world.draw(&turn.weather.kv.change)));
         room.gone = gone;
         let listed = turn.world.draw(&turn.weather.kv.visibility);
-        if gone <= turn.at {
-            self.remove_table(turn.world, name, id, turn.at, listed);
+        if gone <= turn.at() {
+            self.remove_table(turn.world, name, id, turn.at(), listed);
             return;
         }
         let (me, name) = (Weak::clone(&self.me), name.clone());
@@ -202,7 +203,7 @@ impl Store {
 
     /// The table `name`, where its records can be used.
     pub(super) fn room(&mut self, turn: &Turn<'_>, name: &Name) -> Result<&mut Room> {
-        let room = self.tables.get_mut(name).filter(|it| it.visible <= turn.at);
+        let room = self.tables.get_mut(name).filter(|it| it.is_visible(turn));
         let room = room.ok_or_else(no_table)?;
         match room.table.state {
             TableState::Creating | TableState::Deleting => {
@@ -217,7 +218,7 @@ impl Store {
     /// Refuses a partition that is used more often than the weather allows.
     pub(super) fn pace(&mut self, turn: &Turn<'_>, table: &Name, key: &KeyValue) -> Result<()> {
         let Some(rate) = turn.weather.kv.partition_rate else { return Ok(()) };
-        let second = turn.at.since_start().as_secs();
+        let second = turn.at().since_start().as_secs();
         if self.heat.second != second {
             self.heat = Heat { second, uses: BTreeMap::new() };
         }
@@ -342,20 +343,20 @@ impl Store {
         };
         let Some(Room { table, records, id, .. }) = self.tables.get_mut(name) else { return };
         let lag = *turn.weather.kv.lag.end();
-        let keep = (!lag.is_zero()).then_some(turn.at);
+        let keep = (!lag.is_zero()).then(|| turn.at());
         let expiry = record.as_ref().and_then(|it| Some((it.expires?, it.version.clone())));
-        records.write(table, &place, record, keep);
-        let id = *id;
+        let event = (keep.is_some() || expiry.is_some()).then(|| (*id, place.clone()));
+        records.write(table, place, record, keep);
+        let Some((id, place)) = event else { return };
         if let Some((expires, version)) = expiry {
             let removed = turn.world.draw(&turn.weather.kv.removal);
             let place = place.clone();
             let gone = Moment::from(expires).after(removed);
             self.later(turn.world, gone, name, id, move |room, world, at| {
-                room.expire(&place, &version, world, at);
+                room.expire(place, &version, world, at);
             });
         }
-        if keep.is_some() {
-            let until = turn.at;
+        if let Some(until) = keep {
             self.later(turn.world, until.after(lag), name, id, move |room, _, _| {
                 room.records.forget(&place, until);
             });
@@ -364,6 +365,10 @@ impl Store {
 }
 
 impl Room {
+    fn is_visible(&self, turn: &Turn<'_>) -> bool {
+        self.visible.is_none_or(|it| it <= turn.at())
+    }
+
     /// The record at `key`, where nobody would say that it has expired.
     pub(super) fn find(
         &self,
@@ -379,8 +384,10 @@ impl Room {
     fn plan(&self, turn: &Turn<'_>, step: Step) -> Result<Plan> {
         step.check(&self.table)?;
         let place = self.records.place(step.target().1);
-        let found = self.records.get(&place, None).map(|it| &it.record);
-        let found = found.filter(|it| !is_expired(it, turn));
+        // A put that is not conditional asks nothing of what is there.
+        let blind = matches!(&step, Step::Put(Put { only_if: None, .. }));
+        let found = if blind { None } else { self.records.get(&place, None) };
+        let found = found.map(|it| &it.record).filter(|it| !is_expired(it, turn));
         let holds = |condition: Option<&Condition>| {
             let Some(condition) = condition else { return Ok(()) };
             let found = found.map(|it| Found { item: &it.item, version: &it.version });
@@ -422,8 +429,8 @@ impl Room {
     }
 
     /// Removes an expired record, unless it has been written since.
-    fn expire(&mut self, place: &Place, version: &Version, world: &Arc<World>, at: Moment) {
-        let found = self.records.get(place, None);
+    fn expire(&mut self, place: Place, version: &Version, world: &Arc<World>, at: Moment) {
+        let found = self.records.get(&place, None);
         if found.is_some_and(|it| it.record.version == *version) {
             // No reader sees it, whatever its lag: there is no past to keep.
             self.records.write(&self.table, place, None, None);
@@ -437,7 +444,7 @@ impl Turn<'_> {
     pub(super) fn as_of(&self, consistency: Consistency) -> Option<Moment> {
         let lag = &self.weather.kv.lag;
         let lags = consistency == Consistency::Eventual && !lag.end().is_zero();
-        lags.then(|| self.at.before(self.world.draw(lag)))
+        lags.then(|| self.at().before(self.world.draw(lag)))
     }
 
     /// Refuses one item of a batch now and then.
@@ -449,7 +456,13 @@ impl Turn<'_> {
     }
 
     fn version(&self) -> Version {
-        Version::new(format!("{:016x}", self.world.token()))
+        // Made with every write, so not by a formatter, which takes five times as long.
+        let token = self.world.token();
+        let digits: [u8; 16] = std::array::from_fn(|at| {
+            let digit = (token >> (4 * at) & 15) as usize;
+            b"0123456789abcdef"[digit]
+        });
+        Version::new(str::from_utf8(&digits).expect("hexadecimal digits are text"))
     }
 }
 

@@ -1,13 +1,14 @@
 //! What all services of a simulation share: one heap of events, one source of chance, one log.
 
 use std::{
+    cell::OnceCell,
     cmp::Ordering,
     collections::BinaryHeap,
     fmt,
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{self, AtomicU64},
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{self, AtomicBool, AtomicU64},
     },
     thread::{self, ThreadId},
     time::Duration,
@@ -41,7 +42,9 @@ pub(crate) struct World {
     calls: AtomicU64,
     dice: Mutex<ChaCha8Rng>,
     tokens: AtomicU64,
-    weather: RwLock<Arc<Weather>>,
+    weather: RwLock<Weather>,
+    /// Whether calls take time in this weather, so that one that takes none asks only this.
+    takes_time: AtomicBool,
     log: Option<Mutex<Log>>,
 }
 
@@ -93,13 +96,18 @@ impl fmt::Debug for World {
 pub(crate) struct Turn<'a> {
     pub(crate) world: &'a Arc<World>,
     pub(crate) weather: &'a Weather,
-    pub(crate) at: Moment,
+    at: OnceCell<Moment>,
 }
 
 impl Turn<'_> {
+    /// When it is. A call that takes no time reads the clock only if it has to.
+    pub(crate) fn at(&self) -> Moment {
+        *self.at.get_or_init(|| self.world.clock.now())
+    }
+
     /// The time on the service's clock.
     pub(crate) fn now(&self) -> Timestamp {
-        self.at.timestamp()
+        self.at().timestamp()
     }
 }
 
@@ -114,7 +122,8 @@ impl World {
             calls: AtomicU64::new(0),
             dice: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             tokens: AtomicU64::new(0),
-            weather: RwLock::new(Arc::new(weather)),
+            takes_time: AtomicBool::new(weather.takes_time()),
+            weather: RwLock::new(weather),
             log: log.then(Mutex::default),
         })
     }
@@ -123,18 +132,19 @@ impl World {
         self.seed
     }
 
-    pub(crate) fn weather(&self) -> Arc<Weather> {
-        Arc::clone(&self.weather.read().unwrap_or_else(PoisonError::into_inner))
+    fn weather(&self) -> RwLockReadGuard<'_, Weather> {
+        self.weather.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a call is answered later than it is made.
     pub(crate) fn takes_time(&self) -> bool {
-        !self.weather().latency.end().is_zero()
+        self.takes_time.load(atomic::Ordering::Acquire)
     }
 
     pub(crate) fn set_weather(&self, change: impl FnOnce(&mut Weather)) {
         let mut weather = self.weather.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut weather));
+        change(&mut weather);
+        self.takes_time.store(weather.takes_time(), atomic::Ordering::Release);
     }
 
     /// Runs `run` at the moment `at`, or at the next catching up where that is past.
@@ -204,16 +214,31 @@ impl World {
         resource: &str,
         work: impl FnOnce(&Turn<'_>) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        let arrived = self.catch_up();
-        let weather = self.weather();
-        let answer = if weather.latency.end().is_zero() {
-            let answer = self.serve(op, &weather, arrived, work);
+        if !self.takes_time() {
+            return self.call_now(op, resource, work);
+        }
+        // Boxed, so that a call that takes no time is not as large as one that does.
+        let answer = Box::pin(self.send(op, resource, work)).await;
+        answer.map_err(|error| error.or_at(op.name(), resource))
+    }
+
+    /// Makes a call that takes no time, whatever the weather.
+    pub(crate) fn call_now<R>(
+        self: &Arc<Self>,
+        op: &'static Op,
+        resource: &str,
+        work: impl FnOnce(&Turn<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let at = OnceCell::new();
+        if self.due.load(atomic::Ordering::Acquire) != Moment::NEVER.0 {
+            at.get_or_init(|| self.catch_up());
+        }
+        let (answer, at) = self.serve(op, at, work);
+        if self.log.is_some() {
+            let at = at.get().copied().unwrap_or_else(|| self.clock.now());
             let call = self.calls.fetch_add(1, atomic::Ordering::Relaxed);
-            self.log(arrived, Some(call), op.name(), resource, Outcome::Answered(end(&answer)));
-            answer
-        } else {
-            self.send(op, resource, arrived, &weather.latency, work).await
-        };
+            self.log(at, Some(call), op.name(), resource, Outcome::Answered(end(&answer)));
+        }
         answer.map_err(|error| error.or_at(op.name(), resource))
     }
 
@@ -221,19 +246,19 @@ impl World {
         self: &Arc<Self>,
         op: &'static Op,
         resource: &str,
-        arrived: Moment,
-        latency: &RangeInclusive<Duration>,
         work: impl FnOnce(&Turn<'_>) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         self.clock.check_running()?;
+        let arrived = self.catch_up();
         let call = self.calls.fetch_add(1, atomic::Ordering::Relaxed);
-        let took = whole_milliseconds(self.draw(latency));
+        let latency = self.weather().latency.clone();
+        let took = whole_milliseconds(self.draw(&latency));
         let applied = arrived.after(self.draw(&(Duration::ZERO..=took)));
         self.log(arrived, Some(call), op.name(), resource, Outcome::Sent);
         let (reply, answer) = oneshot::channel();
         let name = resource.to_owned();
         self.schedule(applied, move |world, at| {
-            let answer = world.serve(op, &world.weather(), at, work);
+            let (answer, _) = world.serve(op, at.into(), work);
             world.log(at, Some(call), op.name(), &name, Outcome::Applied(end(&answer)));
             // Nobody waits any more where the caller gave up.
             let _ = reply.send(answer);
@@ -252,14 +277,14 @@ impl World {
     fn serve<R>(
         self: &Arc<Self>,
         op: &'static Op,
-        weather: &Weather,
-        at: Moment,
+        at: OnceCell<Moment>,
         work: impl FnOnce(&Turn<'_>) -> Result<R>,
-    ) -> Result<R> {
-        if weather.is_out(op.plane(), at) {
-            return Err(unavailable(Applied::No));
+    ) -> (Result<R>, OnceCell<Moment>) {
+        let turn = Turn { world: self, weather: &self.weather(), at };
+        if !turn.weather.outages.is_empty() && turn.weather.is_out(op.plane(), turn.at()) {
+            return (Err(unavailable(Applied::No)), turn.at);
         }
-        work(&Turn { world: self, weather, at })
+        (work(&turn), turn.at)
     }
 
     /// A duration in `range`, each as probable.
@@ -323,6 +348,10 @@ impl Drop for Running<'_> {
 }
 
 impl Weather {
+    fn takes_time(&self) -> bool {
+        !self.latency.end().is_zero()
+    }
+
     fn is_out(&self, plane: Plane, at: Moment) -> bool {
         let at = at.since_start();
         let hit = |it: &Outage| {
