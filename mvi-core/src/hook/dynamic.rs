@@ -59,7 +59,7 @@ impl Hook for Arc<dyn DynHook> {
         };
         self.as_ref().around(call, Box::pin(next)).await?;
         slot.ok_or_else(|| {
-            let message = "a hook answered in place of the call, which it never made";
+            let message = "a hook said that the call succeeded, and it was not made or failed";
             Error::new(ErrorKind::Internal, message).at(call.op(), call.resource())
         })
     }
@@ -84,7 +84,7 @@ impl Hook for Vec<Arc<dyn DynHook>> {
         let all = self.iter().rev();
         all.fold(inner, |next, hook| hook.as_ref().around(call, next)).await?;
         slot.ok_or_else(|| {
-            let message = "a hook answered in place of the call, which it never made";
+            let message = "a hook said that the call succeeded, and it was not made or failed";
             Error::new(ErrorKind::Internal, message).at(call.op(), call.resource())
         })
     }
