@@ -80,7 +80,7 @@ impl Table {
         Ok(())
     }
 
-    fn check_attribute(&self, name: &str) -> Result<()> {
+    pub(super) fn check_attribute(&self, name: &str) -> Result<()> {
         check_name(name)?;
         if matches!(name, "_v" | "_x") {
             return invalid(format!("attribute {name:?} is MVI's own"));
@@ -188,7 +188,7 @@ impl Put {
         let Self { table: _, key, item, only_if, expires } = self;
         table.check_key(key)?;
         table.check_item(key, item)?;
-        only_if.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Write))?;
+        only_if.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Write, table))?;
         check_expiry(table, expires.is_some())
     }
 }
@@ -202,7 +202,7 @@ impl Delete {
     pub fn check(&self, table: &Table) -> Result<()> {
         let Self { table: _, key, only_if } = self;
         table.check_key(key)?;
-        only_if.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Write))
+        only_if.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Write, table))
     }
 }
 
@@ -215,7 +215,7 @@ impl Update {
     pub fn check(&self, table: &Table) -> Result<()> {
         let Self { table: _, key, changes, only_if, expires } = self;
         table.check_key(key)?;
-        only_if.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Write))?;
+        only_if.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Write, table))?;
         check_expiry(table, matches!(expires, Some(Expiry::At(_))))?;
         if changes.len() > MAX_CHANGES {
             return invalid(format!("{} changes, wanted at most {MAX_CHANGES}", changes.len()));
@@ -332,7 +332,7 @@ impl Step {
             Self::Delete(delete) => delete.check(table),
             Self::Check(check) => {
                 table.check_key(&check.key)?;
-                check_condition(&check.condition, Use::Write)
+                check_condition(&check.condition, Use::Write, table)
             }
         }
     }
@@ -388,7 +388,7 @@ impl Query {
                 None => return invalid("a range of what has no sort attribute"),
             }
         }
-        filter.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Filter))?;
+        filter.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Filter(index), table))?;
         check_after(table, index, after.as_ref(), Some(partition))
     }
 }
@@ -440,7 +440,7 @@ impl Scan {
                 it.number, it.of
             ));
         }
-        filter.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Filter))?;
+        filter.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Filter(None), table))?;
         check_after(table, None, after.as_ref(), None)
     }
 }

@@ -128,7 +128,7 @@ pub trait KvExt: Kv {
             KeyValue::Bytes(bytes) if bytes.is_empty() => Range::All,
             prefix => Range::Prefix(prefix),
         };
-        let mut found = self.query(query);
+        let mut found = self.query(query).fuse();
         let mut removed = 0;
         loop {
             let mut keys = Vec::new();
@@ -165,7 +165,7 @@ pub trait KvExt: Kv {
     /// async fn nightly(kv: &dyn Kv, report: impl AsyncFn(u64) -> Result<()>) -> Result<()> {
     ///     let lock = Lock::new(Name::new("locks")?, "nightly", Duration::from_secs(60));
     ///     let lease = kv.lock(lock.holder("web-1").patience(Duration::from_secs(5))).await?;
-    ///     report(lease.token()).await?;
+    ///     report(lease.token).await?;
     ///     kv.unlock(lease).await
     /// }
     /// ```
@@ -185,7 +185,7 @@ pub trait KvExt: Kv {
     /// use mvi_core::{Kv, KvExt, Result, kv::Lease};
     ///
     /// async fn renew_in_time(kv: &dyn Kv, lease: &mut Lease) -> Result<()> {
-    ///     if lease.left() < lease.duration() / 2 {
+    ///     if lease.left() < lease.duration / 2 {
     ///         kv.renew_lock(lease).await?;
     ///     }
     ///     Ok(())

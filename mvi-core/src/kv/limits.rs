@@ -197,69 +197,106 @@ pub(super) fn check_element(value: &Value, depth: usize, leaves: &mut usize) -> 
     check_value(value, depth, leaves)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+/// What a condition is for.
+#[derive(Clone, Copy)]
+pub(super) enum Use<'a> {
     Write,
-    Filter,
+    /// A scan or, maybe of an index, a query.
+    Filter(Option<&'a Index>),
 }
 
-pub(super) fn check_condition(condition: &Condition, purpose: Use) -> Result<()> {
-    let (mut terms, mut parts) = (0, 0);
-    check_terms(condition, purpose, 1, &mut terms, &mut parts)
-}
-
-pub(super) fn check_terms(
+/// Checks a condition on the items of `table`.
+pub(super) fn check_condition(
     condition: &Condition,
-    purpose: Use,
-    depth: usize,
-    terms: &mut usize,
-    parts: &mut usize,
+    purpose: Use<'_>,
+    table: &Table,
 ) -> Result<()> {
-    *terms += 1;
-    if *terms > MAX_TERMS || depth > MAX_DEPTH {
-        return invalid(format!(
-            "a condition of more than {MAX_TERMS} terms or more than {MAX_DEPTH} deep"
-        ));
+    Terms { purpose, table, terms: 0, parts: 0, bytes: 0 }.check(condition, 1)
+}
+
+struct Terms<'a> {
+    purpose: Use<'a>,
+    table: &'a Table,
+    terms: usize,
+    parts: usize,
+    bytes: usize,
+}
+
+impl Terms<'_> {
+    fn check(&mut self, condition: &Condition, depth: usize) -> Result<()> {
+        self.terms += 1;
+        if self.terms > MAX_TERMS || depth > MAX_DEPTH {
+            return invalid(format!(
+                "a condition of more than {MAX_TERMS} terms or more than {MAX_DEPTH} deep"
+            ));
+        }
+        let mut leaves = 0;
+        match condition {
+            Condition::Absent | Condition::Present | Condition::Version(_) => {
+                if matches!(self.purpose, Use::Filter(_)) {
+                    return invalid("a filter on absence, presence or version, wanted attributes");
+                }
+                Ok(())
+            }
+            Condition::Has(path) | Condition::Lacks(path) => self.check_path(path),
+            Condition::Compare(path, comparison, operand) => {
+                self.check_path(path)?;
+                let Operand::Value(value) = operand else { return Ok(()) };
+                check_value(value, 1, &mut leaves)?;
+                self.check_bytes(value)?;
+                let ordered = matches!(value, Value::Number(_) | Value::Text(_) | Value::Bytes(_));
+                if !ordered && !matches!(comparison, Comparison::Eq | Comparison::Ne) {
+                    return invalid(format!(
+                        "an order on {}, wanted number, text or bytes",
+                        value.kind()
+                    ));
+                }
+                Ok(())
+            }
+            Condition::StartsWith(path, value) => {
+                if !matches!(value, Value::Text(_) | Value::Bytes(_)) {
+                    return invalid(format!(
+                        "a prefix that is {}, wanted text or bytes",
+                        value.kind()
+                    ));
+                }
+                self.check_path(path)?;
+                self.check_bytes(value)
+            }
+            Condition::Contains(path, value) => {
+                self.check_path(path)?;
+                self.check_bytes(value)?;
+                check_element(value, 1, &mut leaves)
+            }
+            Condition::All(several) | Condition::Any(several) => {
+                if several.is_empty() {
+                    return invalid("an empty list of conditions");
+                }
+                several.iter().try_for_each(|it| self.check(it, depth + 1))
+            }
+            Condition::Not(one) => self.check(one, depth + 1),
+        }
     }
-    let mut leaves = 0;
-    match condition {
-        Condition::Absent | Condition::Present | Condition::Version(_) => {
-            if purpose == Use::Filter {
-                return invalid("a filter on absence, presence or version, wanted attributes");
-            }
-            Ok(())
+
+    /// A condition is on what the item holds, and the key's attributes and hidden ones are not in it.
+    fn check_path(&mut self, path: &Path) -> Result<()> {
+        check_path(path, &mut self.parts)?;
+        let name = &path.parts()[0];
+        self.table.check_attribute(name)?;
+        let Use::Filter(Some(index)) = self.purpose else { return Ok(()) };
+        let keys = [Some(&index.partition), index.sort.as_ref()];
+        if keys.into_iter().flatten().any(|it| it.name == *name) {
+            return invalid(format!("a filter on {name:?}, the index's own: wanted a range"));
         }
-        Condition::Has(path) | Condition::Lacks(path) => check_path(path, parts),
-        Condition::Compare(path, comparison, operand) => {
-            check_path(path, parts)?;
-            let Operand::Value(value) = operand else { return Ok(()) };
-            check_value(value, 1, &mut leaves)?;
-            let ordered = matches!(value, Value::Number(_) | Value::Text(_) | Value::Bytes(_));
-            if !ordered && !matches!(comparison, Comparison::Eq | Comparison::Ne) {
-                return invalid(format!(
-                    "an order on {}, wanted number, text or bytes",
-                    value.kind()
-                ));
-            }
-            Ok(())
+        Ok(())
+    }
+
+    fn check_bytes(&mut self, value: &Value) -> Result<()> {
+        self.bytes += value_bytes(value);
+        if self.bytes > MAX_ITEM_BYTES {
+            return invalid(format!("a condition of more than {MAX_ITEM_BYTES} bytes"));
         }
-        Condition::StartsWith(path, value) => {
-            if !matches!(value, Value::Text(_) | Value::Bytes(_)) {
-                return invalid(format!("a prefix that is {}, wanted text or bytes", value.kind()));
-            }
-            check_path(path, parts)
-        }
-        Condition::Contains(path, value) => {
-            check_path(path, parts)?;
-            check_element(value, 1, &mut leaves)
-        }
-        Condition::All(several) | Condition::Any(several) => {
-            if several.is_empty() {
-                return invalid("an empty list of conditions");
-            }
-            several.iter().try_for_each(|it| check_terms(it, purpose, depth + 1, terms, parts))
-        }
-        Condition::Not(one) => check_terms(one, purpose, depth + 1, terms, parts),
+        Ok(())
     }
 }
 

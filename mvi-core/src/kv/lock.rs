@@ -82,27 +82,22 @@ impl Lock {
 /// A lock that is held, for a while. Dropping it leaves it to end by itself.
 #[must_use = "nobody else gets the lock until the lease ends"]
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Lease {
-    table: Name,
-    key: Key,
-    token: u64,
-    duration: Duration,
+    /// The table that keeps the lock.
+    pub table: Name,
+    /// The lock's record.
+    pub key: Key,
+    /// The fencing token: larger than that of every lease of this lock before it.
+    pub token: u64,
+    /// How long it lasts from when it was taken or renewed.
+    pub duration: Duration,
     mark: String,
     /// When it ends at the earliest, by this machine's clock.
     ends: Option<Instant>,
 }
 
 impl Lease {
-    /// Its fencing token: larger than that of every lease of this lock before it.
-    pub fn token(&self) -> u64 {
-        self.token
-    }
-
-    /// How long it lasts from when it was taken or renewed.
-    pub fn duration(&self) -> Duration {
-        self.duration
-    }
-
     /// How much of it is left: at least that much, where this machine's clock runs as fast as the provider's.
     ///
     /// It counts from before the request was sent.
@@ -190,14 +185,15 @@ pub(super) async fn renew<K: Kv + ?Sized>(kv: &K, lease: &mut Lease) -> Result<(
     let renew = Update::new(table.clone(), key.clone())
         .change(Change::SetTime(Path::from(UNTIL), When::In(*duration)))
         .only_if(Condition::eq(MARK, mark.as_str()));
-    match kv.update(renew).await {
+    match within(kv.update(renew)).await {
         Ok(_) => {
             lease.ends = asked.checked_add(*duration);
             Ok(())
         }
         Err(e) if e.kind() == ErrorKind::Conflict => {
             // Who has it now is good to know, and no more than that.
-            let found = kv.get(Get::new(table.clone(), key.clone()).strong()).await.ok().flatten();
+            let found = Get::new(table.clone(), key.clone()).strong();
+            let found = within(kv.get(found)).await.ok().flatten();
             let message = format!("the lease is over: {}", holder(found.as_ref()));
             Err(Error::conflict(message).at("kv.renew_lock", table).with_source(e))
         }
@@ -212,7 +208,7 @@ pub(super) async fn release<K: Kv + ?Sized>(kv: &K, lease: Lease) -> Result<()> 
         .remove(MARK)
         .remove(HOLDER)
         .only_if(Condition::eq(MARK, mark));
-    match kv.update(free).await {
+    match within(kv.update(free)).await {
         Ok(_) => Ok(()),
         // It is another's by now, or it was given back and the answer was lost.
         Err(e) if e.kind() == ErrorKind::Conflict => Ok(()),

@@ -46,6 +46,8 @@ mod read;
 mod request;
 mod serde;
 mod size;
+#[cfg(test)]
+mod tests;
 mod typed;
 mod value;
 
