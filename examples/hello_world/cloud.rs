@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use mvi_core::{Cloud, Error, ErrorKind, Result};
-use mvi_testkit::{Fault, Faults, Lost, Sim};
+use mvi_testkit::{Fault, Faults, KvWeather, Lost, Sim, Weather};
 
 use super::say;
 
@@ -58,7 +58,7 @@ pub(crate) async fn open(choice: Choice, endpoint: Option<String>, seed: u64) ->
             "--endpoint with the simulated cloud: wanted --cloud aws or gcp too",
         )),
         Choice::Sim => {
-            let sim = Sim::new(seed);
+            let sim = Sim::new(seed).weather(weather());
             say(format_args!("simulated cloud, seed {}", sim.seed()));
             Ok(sim.cloud())
         }
@@ -71,6 +71,14 @@ pub(crate) async fn open(choice: Choice, endpoint: Option<String>, seed: u64) ->
         #[cfg(not(feature = "gcp"))]
         Choice::Gcp => Err(without("gcp")),
     }
+}
+
+/// A good day on which nobody at a keyboard waits: not for the table, and not for the index to follow.
+fn weather() -> Weather {
+    let fair = Weather::fair();
+    let (change, lag) = (Duration::from_millis(100), Duration::from_millis(5));
+    let kv = KvWeather { change: change..=2 * change, lag: Duration::ZERO..=lag, ..fair.kv };
+    Weather { kv, ..fair }
 }
 
 #[cfg(feature = "aws")]
