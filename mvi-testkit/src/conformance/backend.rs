@@ -44,6 +44,8 @@ pub(super) enum Place {
     Real(Arc<Shared>),
     /// Nowhere, for this reason.
     Missing(String),
+    /// A real cloud, which `MVI_LIVE` does not name.
+    Unasked,
 }
 
 /// What the cases of a real backend share.
@@ -103,7 +105,7 @@ impl Backend {
         let place = if wanted.split(',').any(|it| it.trim() == name) {
             Place::real(move || connect().boxed())
         } else {
-            Place::Missing(format!("MVI_LIVE does not name it: found {wanted:?}"))
+            Place::Unasked
         };
         Self::at(name, oracle, place)
     }
@@ -157,6 +159,7 @@ impl fmt::Debug for Backend {
             Place::Simulated(_) => "simulated",
             Place::Real(_) => "real",
             Place::Missing(reason) => reason,
+            Place::Unasked => "not asked for",
         };
         f.debug_struct("Backend")
             .field("name", &self.name)

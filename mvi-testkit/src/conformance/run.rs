@@ -45,9 +45,10 @@ pub fn main(backends: impl IntoIterator<Item = Backend>) -> ExitCode {
     let mut problems: Vec<String> = backends.iter().flat_map(|it| misdeclared(it)).collect();
     let mut trials = Vec::new();
     for backend in &backends {
-        if let Place::Missing(reason) = &backend.place {
-            let missing = format!("{} is missing: {reason}", backend.name);
-            if wants(&required, backend.name) {
+        if let Some(missing) = missing(backend) {
+            // All is all there can be for free: a real cloud is required by name alone.
+            let all = !matches!(backend.place, Place::Unasked);
+            if wants(&required, backend.name, all) {
                 problems.push(format!("{missing} (MVI_REQUIRE={required})"));
             } else if !args.list {
                 println!("{missing}");
@@ -70,7 +71,7 @@ pub fn main(backends: impl IntoIterator<Item = Backend>) -> ExitCode {
 
     if whole {
         for backend in &backends {
-            if !matches!(backend.place, Place::Missing(_)) {
+            if missing(backend).is_none() {
                 problems.extend(finish(backend));
             }
         }
@@ -122,8 +123,18 @@ fn full_name(service: &Service, case: &Case) -> String {
     format!("{}::{}", service.name, case.name)
 }
 
-fn wants(required: &str, name: &str) -> bool {
-    required.split(',').map(str::trim).any(|it| it == "all" || it == name)
+fn wants(required: &str, name: &str, all: bool) -> bool {
+    required.split(',').map(str::trim).any(|it| (all && it == "all") || it == name)
+}
+
+/// That the backend is nowhere to be run on, and why.
+fn missing(backend: &Backend) -> Option<String> {
+    let reason = match &backend.place {
+        Place::Missing(reason) => reason,
+        Place::Unasked => "MVI_LIVE does not name it",
+        Place::Simulated(_) | Place::Real(_) => return None,
+    };
+    Some(format!("{} is missing: {reason}", backend.name))
 }
 
 /// What is declared of cases that are not there, or twice.
@@ -202,7 +213,7 @@ fn attempt(backend: &Backend, found: Found) -> std::result::Result<(), String> {
             task.abort();
             note(backend, found, played?)
         }
-        Place::Missing(reason) => Err(format!("{} is missing: {reason}", backend.name)),
+        Place::Missing(_) | Place::Unasked => Err(missing(backend).unwrap_or_default()),
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     match words {
         ["up", names @ ..] => {
             let session = up(&chosen(names)?);
+            if process::interrupted() {
+                session.stop()?;
+                return Err("interrupted".to_owned());
+            }
             println!("\nfor `cargo test` by hand:");
             for oracle in ALL.iter().filter(|oracle| session.is_up(oracle)) {
                 println!("export {}={}", oracle.variable, oracle.endpoint);
