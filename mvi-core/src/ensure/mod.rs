@@ -129,6 +129,11 @@ pub trait Backend: Sync {
     ///
     /// It may lag behind, by less than [`Wanted::settle`]. For [`Unique::Alias`] it has what holds the alias, and, where they can be
     /// found, the resources that are [tagged](NAME_TAG) with the name and do not hold it ([`Observed::unnamed`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](crate::ErrorKind::Conflict) where it can't be told yet whose it is, as when tags are listed late: it is asked again
+    /// until [`Wanted::patience`] ends.
     fn observe(&self) -> impl Future<Output = Result<Vec<Observed<Self::Id>>>> + Send;
 
     /// Makes it, with all of the attempt's [marks](Attempt::marks) in the same request.

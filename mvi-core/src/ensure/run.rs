@@ -20,7 +20,7 @@ const DISCARDS: u32 = 3;
 /// Returns the resource that `wanted` names, and makes it where there is none.
 ///
 /// It may be dropped at any time, or fail at any step: the next call carries on from what it finds.
-/// See the [module](self) for what it promises.
+/// See the [module](mod@crate::ensure) for what it promises.
 ///
 /// # Errors
 ///
@@ -140,6 +140,9 @@ impl<B: Backend> Run<'_, B> {
     async fn look(&self) -> Result<Vec<Observed<B::Id>>> {
         loop {
             match self.backend.observe().await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    self.wait("what has the name to be seen whole", Some(error)).await?;
+                }
                 Err(error) if error.is_retryable() && self.own.is_some() => {
                     self.wait("it to be seen", Some(error)).await?;
                 }
@@ -337,11 +340,7 @@ impl<B: Backend> Run<'_, B> {
         match (error.kind(), self.unique) {
             // Also a token that is spent: others may see more of what spent it than we do, and come to another token.
             (ErrorKind::AlreadyExists, Unique::Name | Unique::Token)
-            | (ErrorKind::Conflict, Unique::Token) => {
-                self.refusals += 1;
-                let until = later(instant(), self.wanted.settle);
-                self.refused = Some(Refused { error, until });
-            }
+            | (ErrorKind::Conflict, Unique::Token) => self.refuse(error),
             (ErrorKind::Conflict, Unique::Name) => {
                 self.wait("the name to be free", Some(error)).await?;
             }
@@ -358,10 +357,15 @@ impl<B: Backend> Run<'_, B> {
         };
         let is_own = self.own.as_mut().filter(|it| it.id.as_ref() == Some(&id));
         match (error.kind(), self.unique) {
-            (ErrorKind::AlreadyExists, Unique::Alias) => match is_own {
-                Some(_) => self.discard(id).await?,
-                None => self.wait("what holds the alias to be seen", Some(error)).await?,
-            },
+            (ErrorKind::AlreadyExists, Unique::Alias) => {
+                let is_own = is_own.is_some();
+                self.refuse(error);
+                if is_own {
+                    self.discard(id).await?;
+                } else {
+                    self.wait("what holds the alias to be seen", None).await?;
+                }
+            }
             (ErrorKind::NotFound, _) => {
                 if let Some(own) = is_own {
                     own.missing = true;
@@ -377,6 +381,13 @@ impl<B: Backend> Run<'_, B> {
             _ => return Err(error),
         }
         Ok(None)
+    }
+
+    /// Remembers that someone has the name, who may not be seen yet.
+    fn refuse(&mut self, error: Error) {
+        self.refusals += 1;
+        let until = later(instant(), self.wanted.settle);
+        self.refused = Some(Refused { error, until });
     }
 
     /// Removes what this very call made.

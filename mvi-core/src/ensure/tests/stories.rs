@@ -196,6 +196,16 @@ async fn other_settings_and_strangers_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stranger_of_that_name_is_refused_also_beside_our_own() {
+    let foreign = Observed::new("b", Life::Alive, Marks::default());
+    for unique in [Unique::Token, Unique::Tag, Unique::Alias] {
+        let script = Script::new(unique, [Observe(Ok(vec![ours("a"), foreign.clone()]))]);
+        let error = script.play(&wanted()).await.unwrap_err();
+        assert!(error.message().starts_with("b has the name and was not made"), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_looked_for_before_it_is_asked_again() {
     let found = [
         Observe(Ok(vec![])),
@@ -292,6 +302,13 @@ async fn a_dying_namesake_is_waited_for() {
         assert_eq!(script.play(&wanted()).await.unwrap(), "new");
         assert_eq!(script.start.elapsed(), 2 * wanted().poll);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_dies_without_the_name_is_not_waited_for() {
+    let lost = Observed { named: false, ..going("lost", Life::Dying) };
+    let steps = [Observe(Ok(vec![lost])), Create(Ok("new")), Finish("new", Ok(()))];
+    assert_eq!(Script::new(Unique::Alias, steps).play(&wanted()).await.unwrap(), "new");
 }
 
 #[tokio::test(start_paused = true)]
@@ -481,6 +498,33 @@ async fn who_finds_the_alias_taken_removes_its_own() {
         Finish("early", Ok(())),
     ];
     assert_eq!(Script::new(Unique::Alias, steps).play(&wanted()).await.unwrap(), "early");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lost_the_alias_makes_no_more_until_the_winner_is_seen() {
+    let steps = [
+        Observe(Ok(vec![])),
+        Create(Ok("late")),
+        Finish("late", failed(ErrorKind::AlreadyExists)),
+        Discard("late", Ok(())),
+        // A list that lags shows neither the alias, nor that the loser is gone.
+        ObserveMade("late", vec![]),
+        ObserveMade("late", vec![]),
+        Observe(Ok(vec![ours("early")])),
+        Finish("early", Ok(())),
+    ];
+    assert_eq!(Script::new(Unique::Alias, steps).play(&wanted()).await.unwrap(), "early");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_told_yet_is_looked_at_again() {
+    let steps =
+        [Observe(failed(ErrorKind::Conflict)), Observe(Ok(vec![ours("a")])), Finish("a", Ok(()))];
+    assert_eq!(Script::new(Unique::Name, steps).play(&wanted()).await.unwrap(), "a");
+    let steps = [Observe(failed(ErrorKind::Conflict)), Observe(failed(ErrorKind::Conflict))];
+    let hasty = wanted().patience(Duration::from_millis(1));
+    let error = Script::new(Unique::Name, steps).play(&hasty).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Timeout, Applied::No));
 }
 
 #[tokio::test(start_paused = true)]
