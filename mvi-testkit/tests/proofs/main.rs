@@ -4,4 +4,5 @@
 //! - `linearizability`: what racing clients see of one record, with answers lost, has an order that explains it.
 //! - `model`: random sequences of operations give what a list of records gives.
 
+mod linearizability;
 mod meta;
