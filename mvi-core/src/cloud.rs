@@ -150,3 +150,32 @@ impl Unsupported {
         stream::once(async { Err(error) }).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+
+    use super::*;
+    use crate::{Applied, Labels, Name, hook::Record};
+
+    #[tokio::test]
+    async fn one_hook_sees_the_calls_of_a_cloud() {
+        let calls = Arc::new(Record::default());
+        let cloud = Cloud::unsupported("a test").hooked(calls.clone());
+        let error = cloud.kv.table(&Name::new("links").unwrap()).await.unwrap_err();
+        assert_eq!(error.to_string(), "kv.table links: a test (Unsupported)");
+        assert_eq!(error.applied(), Applied::No);
+        assert!(cloud.kv.list_tables(Labels::new()).next().await.unwrap().is_err());
+        let seen: Vec<_> = calls.calls().into_iter().map(|it| (it.op, it.item, it.error)).collect();
+        let failed = Some(ErrorKind::Unsupported);
+        assert_eq!(seen, [("kv.table", None, failed), ("kv.list_tables", Some(0), failed)]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_a_missing_service_fails_once() {
+        let kv = Unsupported::feature("mvi-x", "kv");
+        let all: Vec<_> = kv.list_tables(Labels::new()).collect().await;
+        assert_eq!(all.len(), 1);
+        assert!(all[0].as_ref().unwrap_err().message().contains("mvi-x"));
+    }
+}
