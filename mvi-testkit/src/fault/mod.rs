@@ -27,6 +27,7 @@ mod plan;
 mod recovery;
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
@@ -45,12 +46,9 @@ pub use self::{
     plan::{Fault, Lost},
     recovery::Recovery,
 };
-use crate::{
-    clock::Moment,
-    sim::{
-        Outcome, Weather,
-        world::{World, lock},
-    },
+use crate::sim::{
+    Outcome, Weather,
+    world::{World, lock},
 };
 
 /// The faults of a test, as a [`Hook`]. The first that matches a call and is due, decides.
@@ -59,10 +57,13 @@ pub struct Faults {
     state: Mutex<State>,
 }
 
+/// How many injected faults are remembered.
+const MOST_INJECTED: usize = 10_000;
+
 #[derive(Default)]
 struct State {
     rules: Vec<(Rule, Watch)>,
-    injected: Vec<Injected>,
+    injected: VecDeque<Injected>,
 }
 
 /// A fault that was injected.
@@ -113,9 +114,9 @@ impl Faults {
         }
     }
 
-    /// What was injected so far, the oldest first.
+    /// What was injected so far, the oldest first: the last 10,000.
     pub fn injected(&self) -> Vec<Injected> {
-        lock(&self.state).injected.clone()
+        lock(&self.state).injected.iter().cloned().collect()
     }
 
     /// How the app took each fault, in the order in which they were added.
@@ -127,14 +128,14 @@ impl Faults {
     /// Decides what befalls a call that is about to be made, or an item that has come.
     fn decide(&self, call: &Call<'_>, stage: Stage) -> Option<Effect> {
         let now = self.world.clock.now();
-        let mut state = lock(&self.state);
-        let State { rules, injected } = &mut *state;
+        let mut known = lock(&self.state);
+        let State { rules, injected } = &mut *known;
         let dice = |probability| self.world.chance(probability);
         let (mut effect, mut told) = (None, None);
         for (rule, watch) in rules {
             // Each rule counts each call, whichever of them decides.
             if rule.fires(call, stage, now, dice) && effect.is_none() {
-                rule.fired += 1;
+                rule.fire(now);
                 watch.fire(now);
                 if rule.is_spent() {
                     watch.heal(now);
@@ -144,7 +145,10 @@ impl Faults {
             }
         }
         if let Some(fault) = told {
-            injected.push(Injected {
+            if injected.len() == MOST_INJECTED {
+                injected.pop_front();
+            }
+            injected.push_back(Injected {
                 time: now.since_start(),
                 op: call.op(),
                 resource: call.resource().to_owned(),
@@ -157,13 +161,26 @@ impl Faults {
     }
 
     /// Remembers how a call went that a fault is about.
-    fn observe<R>(&self, call: &Call<'_>, answer: &Result<R>) {
+    fn observe(&self, call: &Call<'_>, succeeded: bool) {
         let now = self.world.clock.now();
         for (rule, watch) in &mut lock(&self.state).rules {
             if rule.fault.is_about(call) {
-                watch.see(rule, answer.is_ok(), now);
+                watch.see(rule, succeeded, now);
             }
         }
+    }
+}
+
+/// A call under way: one that is given up has failed.
+struct Watched<'a> {
+    faults: &'a Faults,
+    call: &'a Call<'a>,
+    succeeded: bool,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.faults.observe(self.call, self.succeeded);
     }
 }
 
@@ -182,9 +199,13 @@ impl Hook for Faults {
         call: &Call<'_>,
         next: impl Future<Output = Result<R>> + Send,
     ) -> Result<R> {
+        let mut watched = Watched { faults: self, call, succeeded: false };
         let answer = match self.decide(call, Stage::Before) {
             // What befalls an item, befalls it when it has come.
-            None | Some(Effect::Drop(_) | Effect::Repeat(_) | Effect::Fail(..)) => next.await,
+            None
+            | Some(Effect::Drop(_) | Effect::Repeat(_) | Effect::Fail(..) | Effect::Outage) => {
+                next.await
+            }
             Some(Effect::Refuse(kind)) => Err(failure(call, kind, "refused")),
             Some(Effect::Lose(lost)) => {
                 // What became of it, nobody learns.
@@ -208,7 +229,7 @@ impl Hook for Faults {
                 std::future::pending().await
             }
         };
-        self.observe(call, &answer);
+        watched.succeeded = answer.is_ok();
         answer
     }
 
@@ -217,9 +238,8 @@ impl Hook for Faults {
             Some(Effect::Drop(_)) => Verdict::Drop,
             Some(Effect::Repeat(_)) => Verdict::Repeat,
             Some(Effect::Fail(_, kind)) => {
-                let failure: Result<()> = Err(failure(call, kind, "the item failed"));
-                self.observe(call, &failure);
-                failure.map_or_else(Verdict::Fail, |()| Verdict::Pass)
+                self.observe(call, false);
+                Verdict::Fail(failure(call, kind, "the item failed"))
             }
             _ => Verdict::Pass,
         }
@@ -237,11 +257,5 @@ impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = &lock(&self.state).rules;
         f.debug_list().entries(rules.iter().map(|(rule, _)| &rule.fault)).finish()
-    }
-}
-
-impl Moment {
-    fn is_in(self, window: &std::ops::Range<Duration>) -> bool {
-        window.contains(&self.since_start())
     }
 }

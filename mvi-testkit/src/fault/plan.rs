@@ -2,7 +2,10 @@
 
 use std::{fmt, ops::Range, time::Duration};
 
-use mvi_core::{ErrorKind, hook::Call};
+use mvi_core::{
+    ErrorKind,
+    hook::{Call, Plane},
+};
 
 use super::Stage;
 use crate::clock::Moment;
@@ -51,6 +54,8 @@ pub struct Fault {
     chance: Option<f64>,
     times: Option<u64>,
     pub(super) window: Option<Range<Duration>>,
+    lasts: Option<Duration>,
+    plane: Option<Plane>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,8 @@ pub(super) enum Effect {
     Drop(u64),
     Repeat(u64),
     Fail(u64, ErrorKind),
+    /// Nothing at the seam: the provider itself is down.
+    Outage,
 }
 
 impl Effect {
@@ -70,7 +77,7 @@ impl Effect {
     const fn item(self) -> Option<u64> {
         match self {
             Self::Cut(n) | Self::Drop(n) | Self::Repeat(n) | Self::Fail(n, _) => Some(n),
-            Self::Refuse(_) | Self::Lose(_) | Self::Delay(_) | Self::Silence => None,
+            _ => None,
         }
     }
 
@@ -84,8 +91,22 @@ impl Effect {
 
 impl Fault {
     fn new(op: impl Into<String>, effect: Effect) -> Self {
-        let op = op.into();
-        Self { op, resource: None, effect, nth: None, chance: None, times: None, window: None }
+        Self {
+            op: op.into(),
+            resource: None,
+            effect,
+            nth: None,
+            chance: None,
+            times: None,
+            window: None,
+            lasts: None,
+            plane: None,
+        }
+    }
+
+    /// Tells how an app takes an outage of the provider itself.
+    pub(crate) fn outage(plane: Option<Plane>, window: Range<Duration>) -> Self {
+        Self { plane, ..Self::new("*", Effect::Outage).between(window) }
     }
 
     /// Refuses the call before the provider sees it. Of kinds that leave it open whether it was applied, the caller does not learn more.
@@ -163,19 +184,27 @@ impl Fault {
         self
     }
 
+    /// Heals so long after the first call that it befalls.
+    #[must_use]
+    pub fn heals_after(mut self, time: Duration) -> Self {
+        self.lasts = Some(time);
+        self
+    }
+
     /// Whether it may befall such a call, at some time.
     pub(super) fn is_about(&self, call: &Call<'_>) -> bool {
         let op = match self.op.strip_suffix('*') {
             Some(service) => call.op().starts_with(service),
             None => call.op() == self.op,
         };
-        op && self.resource.as_ref().is_none_or(|it| it == call.resource())
+        let plane = self.plane.is_none_or(|it| it == call.plane());
+        op && plane && self.resource.as_ref().is_none_or(|it| it == call.resource())
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { op, resource, effect, nth, chance, times, window } = self;
+        let Self { op, resource, effect, nth, chance, times, window, lasts, plane } = self;
         match effect {
             Effect::Refuse(kind) => write!(f, "refuse {op} as {kind:?}")?,
             Effect::Lose(lost) => write!(f, "lose the answer of {op} as {:?}", lost.kind())?,
@@ -185,6 +214,10 @@ impl fmt::Display for Fault {
             Effect::Drop(n) => write!(f, "drop item {n} of {op}")?,
             Effect::Repeat(n) => write!(f, "repeat item {n} of {op}")?,
             Effect::Fail(n, kind) => write!(f, "fail item {n} of {op} as {kind:?}")?,
+            Effect::Outage => match plane {
+                Some(plane) => write!(f, "outage of the {plane:?} plane")?,
+                None => f.write_str("outage")?,
+            },
         }
         if let Some(resource) = resource {
             write!(f, " on {resource}")?;
@@ -201,6 +234,9 @@ impl fmt::Display for Fault {
         if let Some(Range { start, end }) = window {
             write!(f, " from {start:?} to {end:?}")?;
         }
+        if let Some(lasts) = lasts {
+            write!(f, " for {lasts:?}")?;
+        }
         Ok(())
     }
 }
@@ -211,12 +247,28 @@ pub(super) struct Rule {
     pub(super) fault: Fault,
     seen: u64,
     pub(super) fired: u64,
+    /// When it heals by itself, once it has begun.
+    ends: Option<Moment>,
     pub(super) healed: bool,
 }
 
 impl Rule {
     pub(super) fn new(fault: Fault) -> Self {
-        Self { fault, seen: 0, fired: 0, healed: false }
+        Self { fault, seen: 0, fired: 0, ends: None, healed: false }
+    }
+
+    /// It befalls a call.
+    pub(super) fn fire(&mut self, now: Moment) {
+        self.fired += 1;
+        if let Some(lasts) = self.fault.lasts {
+            self.ends.get_or_insert(now.after(lasts));
+        }
+    }
+
+    /// When it healed, or will, by its own plan.
+    pub(super) fn ends(&self) -> Option<Moment> {
+        let window = self.fault.window.as_ref().map(|it| Moment::default().after(it.end));
+        [window, self.ends].into_iter().flatten().min()
     }
 
     /// Whether it has done all that it ever will.
@@ -233,13 +285,14 @@ impl Rule {
         now: Moment,
         dice: impl FnOnce(f64) -> bool,
     ) -> bool {
-        let Fault { op: _, resource: _, effect, nth, chance, times: _, window } = &self.fault;
+        let Fault { effect, nth, chance, window, .. } = &self.fault;
         // A fault of a call befalls a stream when it is opened.
         let here = effect.item().map_or(call.is_first(), |n| call.item() == Some(n));
         if self.healed || stage != effect.stage() || !here || !self.fault.is_about(call) {
             return false;
         }
-        if window.as_ref().is_some_and(|it| !now.is_in(it)) {
+        let begun = window.as_ref().is_none_or(|it| Moment::default().after(it.start) <= now);
+        if !begun || self.ends().is_some_and(|end| end <= now) || *effect == Effect::Outage {
             return false;
         }
         self.seen += 1;

@@ -108,8 +108,7 @@ impl Watch {
     }
 
     fn healed(&self, rule: &Rule, now: Moment) -> Option<Moment> {
-        let window = rule.fault.window.as_ref().map(|it| Moment::default().after(it.end));
-        let ended = window.filter(|end| *end <= now);
+        let ended = rule.ends().filter(|end| *end <= now);
         [self.healed, ended].into_iter().flatten().min()
     }
 

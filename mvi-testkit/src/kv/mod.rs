@@ -5,12 +5,13 @@ mod records;
 mod store;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use mvi_core::{
     Error, Items, Kv, Labels, Name, Result,
     hook::Op,
@@ -67,6 +68,19 @@ impl SimKv {
         lock(&self.store).known(table).map_or(Ok(()), check)
     }
 
+    /// Cuts a batch into parts, of at most `most` items, that are served side by side: a batch is not one transaction.
+    fn parts<T>(&self, items: Vec<T>, most: u32) -> Vec<Vec<T>> {
+        if !self.world.takes_time() {
+            return vec![items];
+        }
+        let (mut items, mut parts) = (items.into_iter(), Vec::new());
+        while items.len() > 0 || parts.is_empty() {
+            let size = 1 + self.world.pick(most);
+            parts.push(items.by_ref().take(size as usize).collect());
+        }
+        parts
+    }
+
     /// Makes a call of one table.
     async fn call<Q: Send + 'static, R: Send + 'static>(
         &self,
@@ -87,6 +101,25 @@ impl SimKv {
         let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
         self.world.call(op, resource, work).await
     }
+}
+
+/// Joins the parts of a batch. Only what befell all of them is the call's.
+fn joined<R>(parts: Vec<(usize, Result<Vec<Result<R>>>)>) -> Result<Vec<Result<R>>> {
+    let served = parts.iter().any(|(_, part)| part.is_ok());
+    let mut results = Vec::new();
+    for (count, part) in parts {
+        match part {
+            Ok(part) => results.extend(part),
+            Err(error) if served => results.extend((0..count).map(|_| Err(again(&error)))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(results)
+}
+
+/// The same error, for another item of the same batch.
+fn again(error: &Error) -> Error {
+    Error::new(error.kind(), error.message()).with_applied(error.applied())
 }
 
 /// The operation, as Kv's table lists it.
@@ -162,27 +195,48 @@ impl Kv for SimKv {
     }
 
     async fn get_many(&self, request: GetMany) -> Result<Vec<Result<Option<Record>>>> {
-        let table = request.table.clone();
-        let name = "kv.get_many";
-        let found = self.call(name, &table, request, GetMany::check, Store::get_many).await?;
-        let record = |it: Result<Option<Arc<Stored>>>| match it {
-            Ok(found) => Ok(found.map(|it| it.record.clone())),
-            Err(error) => Err(error.or_at(name, &table)),
+        let (op, table) = (op("kv.get_many"), request.table.clone());
+        let named = |e: Error| e.or_at(op.name(), &table);
+        self.check(&table, |it| request.check(it)).map_err(named)?;
+        // A key that is there twice is read once.
+        let mut places = BTreeMap::new();
+        let mut unique = Vec::new();
+        for key in &request.keys {
+            places.entry(key).or_insert_with(|| {
+                unique.push(key.clone());
+                unique.len() - 1
+            });
+        }
+        let resource = table.as_str();
+        let parts = self.parts(unique, 100).into_iter().map(|keys| {
+            let (count, store) = (keys.len(), Arc::clone(&self.store));
+            let part = GetMany { table: table.clone(), keys, consistency: request.consistency };
+            let work = move |turn: &Turn<'_>| lock(&store).get_many(turn, &part);
+            async move { (count, self.world.call(op, resource, work).await) }
+        });
+        let found = joined(join_all(parts).await)?;
+        let answer = |key| match &found[places[key]] {
+            Ok(found) => Ok(found.as_ref().map(|it: &Arc<Stored>| it.record.clone())),
+            Err(error) => Err(named(again(error))),
         };
-        Ok(found.into_iter().map(record).collect())
+        Ok(request.keys.iter().map(answer).collect())
     }
 
     async fn write_many(&self, request: WriteMany) -> Result<Vec<Result<Option<Version>>>> {
         let (op, resource) = (op("kv.write_many"), request.resource());
-        let named = |e: Error| e.or_at(op.name(), &resource);
+        let resource = resource.as_str();
+        let named = |e: Error| e.or_at(op.name(), resource);
         request.check().map_err(named)?;
-        let store = Arc::clone(&self.store);
-        let work = move |turn: &Turn<'_>| {
-            let mut store = lock(&store);
-            let writes = request.writes.into_iter();
-            Ok(writes.map(|write| store.write_one(turn, write)).collect::<Vec<_>>())
-        };
-        let results = self.world.call(op, &resource, work).await?;
+        let parts = self.parts(request.writes, 25).into_iter().map(|writes| {
+            let (count, store) = (writes.len(), Arc::clone(&self.store));
+            let work = move |turn: &Turn<'_>| {
+                let mut store = lock(&store);
+                let results = writes.into_iter().map(|write| store.write_one(turn, write));
+                Ok(results.collect::<Vec<_>>())
+            };
+            async move { (count, self.world.call(op, resource, work).await) }
+        });
+        let results = joined(join_all(parts).await)?;
         Ok(results.into_iter().map(|it| it.map_err(named)).collect())
     }
 

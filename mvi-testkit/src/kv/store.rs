@@ -242,28 +242,17 @@ impl Store {
     pub(super) fn get_many(
         &mut self,
         turn: &Turn<'_>,
-        request: GetMany,
+        request: &GetMany,
     ) -> Result<Vec<Result<Option<Arc<Stored>>>>> {
-        request.check(&self.room(turn, &request.table)?.table)?;
         let GetMany { table, keys, consistency } = request;
-        let moment = turn.as_of(consistency);
-        let mut read = BTreeMap::new();
-        for key in &keys {
-            if read.contains_key(key) {
-                continue;
-            }
-            let fate = turn.partial().and_then(|()| self.pace(turn, &table, &key.partition));
-            let found = match fate {
-                Ok(()) => Ok(self.room(turn, &table)?.find(turn, key, moment)),
-                Err(error) => Err(error.message().to_owned()),
-            };
-            read.insert(key, found);
-        }
-        let answer = |key| match &read[key] {
-            Ok(found) => Ok(found.clone()),
-            Err(message) => Err(Error::new(ErrorKind::Throttled, message.clone())),
+        request.check(&self.room(turn, table)?.table)?;
+        let moment = turn.as_of(*consistency);
+        let mut read = |key: &Key| {
+            turn.partial()?;
+            self.pace(turn, table, &key.partition)?;
+            Ok(self.room(turn, table)?.find(turn, key, moment))
         };
-        Ok(keys.iter().map(answer).collect())
+        Ok(keys.iter().map(&mut read).collect())
     }
 
     pub(super) fn put(&mut self, turn: &Turn<'_>, request: Put) -> Result<Version> {

@@ -4,9 +4,9 @@ mod log;
 mod weather;
 pub(crate) mod world;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
-use mvi_core::{Cloud, Result, Timestamp};
+use mvi_core::{Cloud, Result, Timestamp, hook::Plane};
 
 use self::world::World;
 pub use self::{
@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     clock::{Held, Moment},
-    fault::Faults,
+    fault::{Fault, Faults},
     kv::SimKv,
 };
 
@@ -80,6 +80,23 @@ impl Sim {
     /// Changes the weather from now on. A call that is under way keeps its time.
     pub fn set_weather(&self, change: impl FnOnce(&mut Weather)) {
         self.world.set_weather(change);
+    }
+
+    /// Takes a plane down, or both where it is `None`, for a time since the start of the simulation. How the app took
+    /// it is among the [recoveries](Faults::recoveries) of its [`faults`](Self::faults), where it calls through its [`cloud`](Self::cloud).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mvi_core::hook::Plane;
+    /// use mvi_testkit::Sim;
+    ///
+    /// let sim = Sim::new(7);
+    /// sim.outage(Some(Plane::Control), Duration::from_secs(10)..Duration::from_secs(40));
+    /// ```
+    pub fn outage(&self, plane: Option<Plane>, window: Range<Duration>) {
+        let Range { start: from, end: until } = window.clone();
+        self.set_weather(|it| it.outages.push(Outage { plane, from, until }));
+        self.faults.inject(Fault::outage(plane, window));
     }
 
     /// The seed.

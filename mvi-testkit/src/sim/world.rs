@@ -142,9 +142,11 @@ impl World {
     }
 
     pub(crate) fn set_weather(&self, change: impl FnOnce(&mut Weather)) {
-        let mut weather = self.weather.write().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is locked meanwhile: the change may ask for the time, and events may run.
+        let mut weather = self.weather().clone();
         change(&mut weather);
         self.takes_time.store(weather.takes_time(), atomic::Ordering::Release);
+        *self.weather.write().unwrap_or_else(PoisonError::into_inner) = weather;
     }
 
     /// Runs `run` at the moment `at`, or at the next catching up where that is past.

@@ -1,0 +1,125 @@
+//! The same seed, the same world.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt as _;
+use mvi_core::{
+    Cloud, ErrorKind, Kv, KvExt as _, Result, When,
+    hook::{Plane, Timeout},
+    kv::{Condition, Delete, Get, GetMany, Put, Query, Scan, Transact, Update, WriteMany},
+};
+use mvi_testkit::{Fault, KvWeather, Lost, Sim, Weather};
+
+use super::{by_owner, link, links, links_table, seconds, simulated, visits, visits_table};
+
+/// One run: what happened, and what the callers saw of it.
+#[derive(PartialEq)]
+struct Run {
+    log: Vec<String>,
+    seen: Vec<String>,
+    injected: usize,
+}
+
+fn run(seed: u64) -> Run {
+    simulated(move || async move {
+        let kv = KvWeather { partition_rate: Some(40), ..Weather::hostile().kv };
+        let sim = Sim::new(seed).weather(Weather { kv, ..Weather::hostile() });
+        sim.outage(Some(Plane::Data), seconds(16)..seconds(17));
+        let faults = sim.faults();
+        faults.inject(Fault::refuse("kv.put", ErrorKind::Throttled).chance(0.1));
+        faults.inject(Fault::lose("kv.update", Lost::Timeout).nth(3));
+        faults.inject(Fault::delay("kv.*", Duration::from_millis(700)).chance(0.05));
+        faults.inject(Fault::never_answer("kv.delete").chance(0.1));
+        faults.inject(Fault::cut("kv.scan", 2).chance(0.3));
+
+        let cloud = sim.cloud().hooked(Timeout::after(seconds(5)));
+        let _ = cloud.kv.create_table(links_table()).await;
+        let _ = cloud.kv.create_table(visits_table()).await;
+        sim.sleep(seconds(15)).await.unwrap();
+        let callers: Vec<_> = (0..8).map(|it| tokio::spawn(work(cloud.clone(), it))).collect();
+        let mut seen = Vec::new();
+        for caller in callers {
+            seen.extend(caller.await.unwrap());
+        }
+        let log = sim.log().iter().map(ToString::to_string).collect();
+        Run { log, seen, injected: faults.injected().len() }
+    })
+}
+
+/// What one caller does, among seven others, and what it sees.
+async fn work(cloud: Cloud, task: i64) -> Vec<String> {
+    let kv: Arc<dyn Kv> = cloud.kv;
+    let mut answers = Vec::new();
+    let mut see = |what: &dyn std::fmt::Debug| answers.push(format!("{task}: {what:?}"));
+    for round in 0..3 {
+        let code = format!("code-{round}");
+        let expires = When::In(seconds(u64::try_from(task).unwrap()));
+        see(&kv.put(link(&code).only_if(Condition::Absent).expires(expires)).await);
+        see(&kv.update(Update::new(links(), code.as_str()).increment("hits", 1)).await);
+        see(&kv.get(Get::new(links(), code.as_str())).await);
+        let visit = Put::new(visits(), mvi_core::kv::Key::sorted("ann", task), link("x").item);
+        see(&kv.transact(Transact::new().step(visit).step(link(&format!("{task}")))).await);
+        let writes = (0..4).map(|n| link(&format!("many-{n}")));
+        see(&kv.write_many(WriteMany::new(writes)).await);
+        see(&kv.get_many(GetMany::new(links(), (0..4).map(|n| format!("many-{n}")))).await);
+        let query = Query::new(links(), "ann").index(by_owner());
+        see(&kv.query(query).collect::<Vec<_>>().await);
+        see(&kv.scan(Scan::new(links())).collect::<Vec<Result<_>>>().await);
+        see(&kv.delete(Delete::new(links(), format!("many-{task}"))).await);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    see(&kv.fetch(Get::new(links(), "code-0").strong()).await);
+    answers
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log() {
+    for seed in 0..100 {
+        let (one, other) = (run(seed), run(seed));
+        let differs = one.log.iter().zip(&other.log).find(|(one, other)| one != other);
+        assert_eq!(differs, None, "seed {seed}");
+        assert!(
+            one == other,
+            "seed {seed}: the logs are the same, and what the callers saw is not"
+        );
+    }
+}
+
+#[test]
+fn another_seed_gives_another_log() {
+    let runs: Vec<_> = (0..10).map(run).collect();
+    for (number, one) in runs.iter().enumerate() {
+        assert!(one.log.len() > 500, "{} entries", one.log.len());
+        assert!(one.injected > 5, "{} faults", one.injected);
+        assert!(runs[number + 1..].iter().all(|other| one.log != other.log));
+    }
+}
+
+#[test]
+fn the_log_says_what_happened_to_each_call() {
+    simulated(|| async {
+        let sim = super::sim_in(Weather::fair()).await;
+        sim.kv.put(link("gh")).await.unwrap();
+        let again = sim.kv.put(link("gh").only_if(Condition::Absent)).await;
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict);
+        let log = sim.log();
+        let calls: Vec<_> = log.iter().filter(|it| it.op == "kv.put").collect();
+        let lines: Vec<_> = calls.iter().map(ToString::to_string).collect();
+        let ends: Vec<_> = lines.iter().map(|it| it.split("kv.put ").nth(1).unwrap()).collect();
+        assert_eq!(
+            ends,
+            [
+                "links: sent",
+                "links: applied",
+                "links: answered",
+                "links: sent",
+                "links: refused, Conflict",
+                "links: failed, Conflict"
+            ]
+        );
+        assert!(calls[0].time < calls[1].time && calls[1].time <= calls[2].time);
+        assert_eq!(calls[0].call, calls[2].call);
+        assert_ne!(calls[2].call, calls[3].call);
+        assert!(log.iter().enumerate().all(|(number, it)| it.seq == number as u64));
+    });
+}
