@@ -211,21 +211,21 @@ pub(super) fn check_condition(
     purpose: Use<'_>,
     table: &Table,
 ) -> Result<()> {
-    Terms { purpose, table, terms: 0, parts: 0, bytes: 0 }.check(condition, 1)
+    Terms { purpose, table, count: 0, parts: 0, bytes: 0 }.check(condition, 1)
 }
 
 struct Terms<'a> {
     purpose: Use<'a>,
     table: &'a Table,
-    terms: usize,
+    count: usize,
     parts: usize,
     bytes: usize,
 }
 
 impl Terms<'_> {
     fn check(&mut self, condition: &Condition, depth: usize) -> Result<()> {
-        self.terms += 1;
-        if self.terms > MAX_TERMS || depth > MAX_DEPTH {
+        self.count += 1;
+        if self.count > MAX_TERMS || depth > MAX_DEPTH {
             return invalid(format!(
                 "a condition of more than {MAX_TERMS} terms or more than {MAX_DEPTH} deep"
             ));

@@ -11,7 +11,7 @@ use crate::{
     time::instant,
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn one() -> std::sync::Arc<Store> {
     Store::new(Attr::text("code"), None)

@@ -51,10 +51,7 @@ async fn a_lease_ends_by_itself_and_its_holder_cannot_have_it_back() {
     let begun = instant();
     let new = store.lock(lock("web-2").patience(LEASE * 2)).await.unwrap();
     assert_eq!(new.token, 2);
-    assert!(
-        (LEASE - Duration::from_millis(5)..LEASE + Duration::from_secs(2))
-            .contains(&begun.elapsed())
-    );
+    assert!((LEASE * 99 / 100..LEASE + Duration::from_secs(2)).contains(&begun.elapsed()));
     assert!(old.left().is_zero());
     let error = store.renew_lock(&mut old).await.unwrap_err();
     let text = "kv.renew_lock table: the lease is over: held by \"web-2\" (Conflict)";
@@ -72,7 +69,7 @@ async fn a_renewed_lease_goes_on() {
         sleep(LEASE / 2).await;
         assert!(lease.left() <= LEASE / 2, "{:?}", lease.left());
         store.renew_lock(&mut lease).await.unwrap();
-        assert!(lease.left() > LEASE - Duration::from_secs(1) && lease.left() <= LEASE);
+        assert!(lease.left() > LEASE * 9 / 10 && lease.left() <= LEASE);
         store.lock(lock("web-2")).await.unwrap_err();
     }
     assert_eq!(lease.token, 1);
@@ -121,7 +118,7 @@ async fn no_answer_is_no_deadlock() {
     let store = store();
     store.fault("update", Fault::Hang);
     store.fault("get_strong", Fault::Hang);
-    let lease = store.lock(lock("web-1").patience(Duration::from_secs(60))).await.unwrap();
+    let lease = store.lock(lock("web-1").patience(Duration::from_mins(1))).await.unwrap();
     assert_eq!(lease.token, 1);
 }
 
@@ -164,7 +161,7 @@ async fn a_lease_of_no_time_or_of_all_time_is_refused() {
 type Held = (Instant, Instant, u64);
 
 async fn work(store: Arc<Store>, held: Arc<Mutex<Vec<Held>>>, holder: usize, busy: Duration) {
-    let request = lock(&holder.to_string()).patience(Duration::from_secs(300));
+    let request = lock(&holder.to_string()).patience(Duration::from_mins(5));
     let Ok(mut lease) = store.lock(request).await else { return };
     let taken = instant();
     let ends = |lease: &Lease| instant() + lease.left();

@@ -1,7 +1,12 @@
 //! Tests of what providers and callers share, and what they are made of.
 
+mod change;
+mod codec;
+mod condition;
 mod ext;
+mod limits;
 mod lock;
+mod size;
 mod store;
 mod typed;
 

@@ -176,7 +176,7 @@ impl Inner {
         Ok(record)
     }
 
-    fn delete(&mut self, delete: Delete) -> Result<()> {
+    fn delete(&mut self, delete: &Delete) -> Result<()> {
         delete.check(&self.table)?;
         self.allow(&delete.key, delete.only_if.as_ref())?;
         self.records.remove(&delete.key);
@@ -228,7 +228,7 @@ impl Kv for Store {
     }
 
     async fn delete(&self, request: Delete) -> Result<()> {
-        self.call("delete", |inner| inner.delete(request)).await
+        self.call("delete", |inner| inner.delete(&request)).await
     }
 
     async fn get_many(&self, request: GetMany) -> Result<Vec<Result<Option<Record>>>> {
@@ -244,7 +244,7 @@ impl Kv for Store {
             outcomes.push(match write {
                 Write::Put(put) => self.call("write", |inner| inner.put(put).map(Some)).await,
                 Write::Delete(delete) => {
-                    self.call("write", |inner| inner.delete(delete).map(|()| None)).await
+                    self.call("write", |inner| inner.delete(&delete).map(|()| None)).await
                 }
             });
         }

@@ -79,7 +79,7 @@ async fn an_insert_does_not_overwrite() {
 #[tokio::test(start_paused = true)]
 async fn a_replace_wants_it_as_it_was_read_and_keeps_its_expiry() {
     let (store, builds) = builds();
-    let expires = When::In(Duration::from_secs(60));
+    let expires = When::In(Duration::from_mins(1));
     store.put(builds.to_put(&build(1)).unwrap().expires(expires)).await.unwrap();
     let mut mine = builds.fetch(key(1)).await.unwrap();
     let mut theirs = mine.clone();
