@@ -6,3 +6,4 @@
 
 mod linearizability;
 mod meta;
+mod model;

@@ -381,6 +381,9 @@ pub(super) async fn queries_that_make_no_sense_are_invalid(
         store.query("p").after(store.at("q", "a")),
         store.query("p").after(store.key("p")),
         store.query("p").filter(Condition::Absent),
+        store.query("p").prefix(1).limit(0),
+        store.query("p").filter(Condition::eq("id", scope.text("p"))),
+        store.query("p").filter(Condition::has("at").or(Condition::has("n"))),
     ];
     for query in queries {
         let shown = format!("{query:?}");
