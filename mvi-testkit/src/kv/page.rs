@@ -146,7 +146,9 @@ impl Reading {
             if let Some(stored) = self.buffer.pop_front() {
                 return Ok(Some(stored.record.clone()));
             }
-            if matches!(self.place, Place::End) || self.left == Some(0) {
+            // A limit of 0 asks for nothing, and is checked all the same.
+            let begun = !matches!(self.place, Place::Start);
+            if matches!(self.place, Place::End) || (begun && self.left == Some(0)) {
                 return Ok(None);
             }
             let Page { found, place } = self.page().await?;
