@@ -2,6 +2,7 @@
 
 mod cloud;
 mod schedule;
+mod script;
 mod stories;
 
 use std::time::Duration;

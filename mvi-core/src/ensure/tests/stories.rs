@@ -1,155 +1,18 @@
 //! Stories told call by call: what is asked of a provider, in which order, and what is made of its answers.
 
-use std::{
-    collections::VecDeque,
-    error::Error as _,
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{error::Error as _, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
-use crate::{
-    Applied, Error, ErrorKind, Result,
-    ensure::{
-        Attempt, Backend, Born, Fingerprint, Life, Marks, Observed, Reason, Unique, Wanted, ensure,
-        sweep,
-    },
-    time::instant,
+use super::script::{
+    BEGIN, SETTLE, Script,
+    Step::{Create, Discard, Finish, Observe, ObserveMade},
+    failed, going, marks, ours, small, wanted,
 };
-
-/// What the provider is asked next, and what it answers.
-#[derive(Debug)]
-enum Step {
-    Observe(Result<Vec<Observed<&'static str>>>),
-    /// Sees these, with the marks of the last attempt to create.
-    ObserveMade(&'static str, Vec<Observed<&'static str>>),
-    Create(Result<&'static str>),
-    Finish(&'static str, Result<()>),
-    Discard(&'static str, Result<()>),
-}
-use Step::{Create, Discard, Finish, Observe, ObserveMade};
-
-/// A provider that is asked what the script says, or the test fails.
-#[derive(Debug)]
-struct Script {
-    unique: Unique,
-    start: Instant,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    steps: VecDeque<Step>,
-    attempts: Vec<Attempt>,
-    nonce: u64,
-}
-
-impl Script {
-    fn new(unique: Unique, steps: impl IntoIterator<Item = Step>) -> Self {
-        let inner =
-            Inner { steps: steps.into_iter().collect(), attempts: Vec::new(), nonce: 1 << 32 };
-        Self { unique, start: instant(), inner: Mutex::new(inner) }
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap()
-    }
-
-    fn next(&self, asked: &str) -> Step {
-        let step = self.inner().steps.pop_front();
-        step.unwrap_or_else(|| panic!("the story is over, and {asked} is asked"))
-    }
-
-    /// Plays the story; all of it must have happened.
-    async fn play(&self, wanted: &Wanted) -> Result<&'static str> {
-        let answer = ensure(self, wanted).await;
-        let left = std::mem::take(&mut self.inner().steps);
-        assert!(left.is_empty(), "{answer:?}, and yet to come: {left:?}");
-        answer
-    }
-}
-
-impl Backend for Script {
-    type Id = &'static str;
-    type Resource = &'static str;
-
-    fn unique(&self) -> Unique {
-        self.unique
-    }
-
-    async fn observe(&self) -> Result<Vec<Observed<&'static str>>> {
-        match self.next("observe") {
-            Observe(answer) => answer,
-            ObserveMade(id, mut others) => {
-                let marks = self.inner().attempts.last().unwrap().marks.clone();
-                others.push(match self.unique {
-                    Unique::Alias => Observed::unnamed(id, Life::Alive, marks),
-                    _ => Observed::new(id, Life::Alive, marks),
-                });
-                Ok(others)
-            }
-            other => panic!("observe is asked, and not {other:?}"),
-        }
-    }
-
-    async fn create(&self, attempt: &Attempt) -> Result<&'static str> {
-        self.inner().attempts.push(attempt.clone());
-        match self.next("create") {
-            Create(answer) => answer,
-            other => panic!("create is asked, and not {other:?}"),
-        }
-    }
-
-    async fn finish(&self, id: &&'static str) -> Result<&'static str> {
-        match self.next("finish") {
-            Finish(wanted, answer) if wanted == *id => answer.map(|()| wanted),
-            other => panic!("finish {id} is asked, and not {other:?}"),
-        }
-    }
-
-    async fn discard(&self, id: &&'static str) -> Result<()> {
-        match self.next("discard") {
-            Discard(wanted, answer) if wanted == *id => answer,
-            other => panic!("discard {id} is asked, and not {other:?}"),
-        }
-    }
-
-    fn birth(&self) -> Born {
-        let nonce = &mut self.inner().nonce;
-        *nonce += 1;
-        Born::new(BEGIN.parse::<Timestamp>().unwrap() + self.start.elapsed(), *nonce)
-    }
-}
-
-const BEGIN: &str = "2026-01-02T03:04:05Z";
-const SETTLE: Duration = Duration::from_secs(10);
-
-fn small() -> Fingerprint {
-    Fingerprint::of("thing").field("size", 1)
-}
-
-fn wanted() -> Wanted {
-    Wanted::new("thing.create", "web", &small())
-}
-
-fn marks(settings: &Fingerprint, born: u64) -> Marks {
-    let born = Some(Born::new(Timestamp::UNIX_EPOCH, born));
-    Marks { name: Some("web".into()), stamp: Some(settings.stamp()), born }
-}
-
-fn ours(id: &'static str) -> Observed<&'static str> {
-    Observed::new(id, Life::Alive, marks(&small(), 1))
-}
-
-fn going(id: &'static str, life: Life) -> Observed<&'static str> {
-    Observed { life, ..ours(id) }
-}
-
-fn failed<T>(kind: ErrorKind) -> Result<T> {
-    Err(Error::new(kind, "scripted"))
-}
+use crate::{
+    Applied, ErrorKind,
+    ensure::{Born, Fingerprint, Life, Marks, Observed, Reason, Unique, Wanted, ensure, sweep},
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_there_is_adopted_and_finished() {
@@ -198,8 +61,9 @@ async fn other_settings_and_strangers_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_stranger_of_that_name_is_refused_also_beside_our_own() {
     let foreign = Observed::new("b", Life::Alive, Marks::default());
+    let ours = Observed::new("a", Life::Alive, Marks { born: None, ..marks(&small(), 1) });
     for unique in [Unique::Token, Unique::Tag, Unique::Alias] {
-        let script = Script::new(unique, [Observe(Ok(vec![ours("a"), foreign.clone()]))]);
+        let script = Script::new(unique, [Observe(Ok(vec![ours.clone(), foreign.clone()]))]);
         let error = script.play(&wanted()).await.unwrap_err();
         assert!(error.message().starts_with("b has the name and was not made"), "{error}");
     }
@@ -224,7 +88,7 @@ async fn a_lost_answer_is_looked_for_before_it_is_asked_again() {
     ];
     let script = Script::new(Unique::Token, again);
     assert_eq!(script.play(&wanted()).await.unwrap(), "a");
-    let attempts = &script.inner().attempts;
+    let attempts = script.attempts();
     assert_eq!(attempts[0], attempts[1], "twice is once only with the same request");
 }
 
@@ -385,7 +249,7 @@ async fn a_token_is_new_once_what_it_made_is_dead() {
             [Observe(Ok(dead)), Create(Ok("new")), Finish("new", Ok(()))],
         );
         script.play(&Wanted::new("thing.create", name, settings)).await.unwrap();
-        let token = script.inner().attempts[0].token.clone();
+        let token = script.attempts()[0].token.clone();
         assert_eq!(token.len(), 32);
         token
     }
@@ -410,7 +274,7 @@ async fn a_spent_token_is_followed_by_another() {
         steps.extend([Create(Ok("a")), Finish("a", Ok(()))]);
         let script = Script::new(Unique::Token, steps);
         assert_eq!(script.play(&wanted()).await.unwrap(), "a");
-        let attempts = &script.inner().attempts;
+        let attempts = script.attempts();
         assert_ne!(attempts[0].token, attempts[1].token);
     }
 }
@@ -426,6 +290,40 @@ async fn a_token_that_brings_back_the_dead_is_followed_by_another() {
     let script = Script::new(Unique::Token, steps);
     assert_eq!(script.play(&wanted()).await.unwrap(), "new");
     assert_eq!(script.start.elapsed(), SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_someone_removes_at_once_is_not_made_for_ever() {
+    let removed = Observe(Ok(vec![going("a", Life::Dead)]));
+    let script = Script::new(Unique::Tag, [Observe(Ok(vec![])), Create(Ok("a")), removed]);
+    let error = script.play(&wanted().patience(Duration::ZERO)).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Timeout, Applied::No));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_only_not_ready_is_not_made_again() {
+    let mut steps = vec![Observe(Ok(vec![])), Create(Ok("a"))];
+    for _ in 0..40 {
+        steps.extend([Finish("a", failed(ErrorKind::Conflict)), Observe(Ok(vec![]))]);
+    }
+    steps.push(Finish("a", Ok(())));
+    let script = Script::new(Unique::Token, steps);
+    assert_eq!(script.play(&wanted()).await.unwrap(), "a");
+    assert_eq!(script.start.elapsed(), 2 * SETTLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_race_is_over_once_its_winner_is_old_enough() {
+    let born = BEGIN.parse::<Timestamp>().unwrap() - Duration::from_secs(4);
+    let young = Observed::new(
+        "a",
+        Life::Alive,
+        Marks { born: Some(Born::new(born, 1)), ..marks(&small(), 1) },
+    );
+    let steps = [Observe(Ok(vec![young.clone()])), Observe(Ok(vec![young])), Finish("a", Ok(()))];
+    let script = Script::new(Unique::Tag, steps);
+    assert_eq!(script.play(&wanted()).await.unwrap(), "a");
+    assert_eq!(script.start.elapsed(), Duration::from_secs(6));
 }
 
 #[tokio::test(start_paused = true)]
@@ -543,7 +441,7 @@ async fn a_birth_is_written_only_where_requests_may_differ() {
     {
         let script = Script::new(unique, [Observe(Ok(vec![])), Create(failed(ErrorKind::Invalid))]);
         script.play(&wanted()).await.unwrap_err();
-        let marks = script.inner().attempts[0].marks.clone();
+        let marks = script.attempts()[0].marks.clone();
         assert_eq!(marks.born.is_some(), is_born, "{unique:?}");
         assert_eq!((marks.name.as_deref(), marks.stamp), (Some("web"), Some(small().stamp())));
     }
