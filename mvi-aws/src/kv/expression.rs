@@ -193,6 +193,8 @@ pub(super) fn term(
                 Operand::Value(value) => from_value(value.clone()),
                 Operand::Time(when) => from_value(time_value(when.resolve(now)?)),
             };
+            let path = item_path(table, path)?;
+            let is_null = matches!(operand, Operand::Value(Value::Null));
             let (not, operator) = match comparison {
                 Comparison::Eq => ("", " = "),
                 Comparison::Ne => ("NOT ", " = "),
@@ -202,7 +204,12 @@ pub(super) fn term(
                 Comparison::Ge => ("", " >= "),
             };
             to.push_str(not);
-            placeholders.compare(to, item_path(table, path)?, operator, value);
+            if is_null {
+                // What is absent is not null.
+                placeholders.is_type(to, path, "NULL");
+            } else {
+                placeholders.compare(to, path, operator, value);
+            }
         }
         Condition::StartsWith(path, prefix) => {
             let path = item_path(table, path)?;
@@ -229,9 +236,14 @@ pub(super) fn term(
         Condition::All(all) => several(placeholders, to, table, " AND ", all, now)?,
         Condition::Any(any) => several(placeholders, to, table, " OR ", any, now)?,
         Condition::Not(not) => {
-            to.push_str("NOT (");
-            term(placeholders, to, table, not, now)?;
-            to.push(')');
+            to.push_str("NOT ");
+            if has_parentheses(not) {
+                term(placeholders, to, table, not, now)?;
+            } else {
+                to.push('(');
+                term(placeholders, to, table, not, now)?;
+                to.push(')');
+            }
         }
     }
     Ok(())
@@ -245,6 +257,9 @@ fn several(
     conditions: &[Condition],
     now: Timestamp,
 ) -> Result<()> {
+    if let [one] = conditions {
+        return term(placeholders, to, table, one, now);
+    }
     to.push('(');
     for (n, condition) in conditions.iter().enumerate() {
         if n > 0 {
@@ -254,6 +269,18 @@ fn several(
     }
     to.push(')');
     Ok(())
+}
+
+/// Whether `condition` is written in parentheses of its own: DynamoDB refuses redundant ones.
+fn has_parentheses(condition: &Condition) -> bool {
+    match condition {
+        Condition::All(several) | Condition::Any(several) => match several.as_slice() {
+            [one] => has_parentheses(one),
+            _ => true,
+        },
+        Condition::Contains(_, part) => empty_type(part).is_some(),
+        _ => false,
+    }
 }
 
 /// The type of an empty text or of empty bytes.
@@ -503,6 +530,25 @@ mod tests {
             (Condition::eq("a", 1).and(Condition::eq("b", 2)), some, "(#1 = :0 AND #2 = :1)"),
             (Condition::eq("a", 1).or(Condition::eq("a", 2)), some, "(#1 = :0 OR #1 = :1)"),
             (Condition::eq("a", 1).not(), none, "NOT (#1 = :0)"),
+            (Condition::eq("a", Value::Null), some, "attribute_type(#1, :0)"),
+            (Condition::ne("a", Value::Null), none, "NOT attribute_type(#1, :0)"),
+            (Condition::ne("a", 1).not(), some, "NOT (NOT #1 = :0)"),
+            (
+                Condition::eq("a", 1).or(Condition::eq("b", 1)).not(),
+                none,
+                "NOT (#1 = :0 OR #2 = :1)",
+            ),
+            (Condition::All(vec![Condition::eq("a", 1)]), some, "#1 = :0"),
+            (
+                Condition::All(vec![Condition::eq("a", 1).or(Condition::eq("b", 1))]).not(),
+                none,
+                "NOT (#1 = :0 OR #2 = :1)",
+            ),
+            (
+                Condition::contains("a", "").not(),
+                none,
+                "NOT (attribute_type(#1, :0) OR contains(#1, :1))",
+            ),
         ] {
             assert_eq!(written(Ttl::Off, &condition).0, format!("{start}{text}"), "{condition:?}");
         }
