@@ -16,6 +16,10 @@ use crate::{Result, When};
 /// As the filter of a query or a scan it speaks of attributes only: [`Absent`](Self::Absent), [`Present`](Self::Present) and
 /// [`Version`](Self::Version) are for writes.
 ///
+/// It is about what the item holds. The key's attributes are not in the item, and a path that starts with one is
+/// [`Invalid`](crate::ErrorKind::Invalid); so is, in the filter of an index's query, one that starts with an attribute of that index: a
+/// [range](super::Query::between) says it better.
+///
 /// ```
 /// use mvi_core::{When, kv::Condition};
 ///

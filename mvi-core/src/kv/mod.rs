@@ -29,9 +29,11 @@
 //! | transaction | [100 steps](MAX_STEPS), [4 MB](MAX_TRANSACT_BYTES), each record once | [DynamoDB][aws] |
 //! | condition, changes | [50 terms](MAX_TERMS), [50 changes](MAX_CHANGES) | [DynamoDB's expressions][aws] |
 //! | refused | lists inside lists, NaN, names like `__x__`, `_v`, `_x` | [Firestore][gcp], hidden fields |
+//! | refused in a condition | attributes of the key, in a filter those of the index too | [DynamoDB][filter], Firestore's item has no key |
 //!
 //! [aws]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 //! [gcp]: https://cloud.google.com/firestore/quotas
+//! [filter]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.FilterExpression.html
 
 mod cache;
 mod change;
