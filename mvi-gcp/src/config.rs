@@ -17,8 +17,8 @@ use crate::Gcp;
 /// | `attempt` | one attempt in all, with its body | 6 s |
 /// | `operation` | one call in all: its attempts and the pauses between them | 20 s |
 ///
-/// A call of MVI that pages, or works through many records, makes several calls, a known number at most; one that
-/// reads before it writes makes all of them within `operation`.
+/// A call of MVI that pages, or works through many records, makes several such calls; one that reads before it writes makes all
+/// of them within `operation`, and where a write was not answered takes up to an `attempt` more to find out what became of it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -88,7 +88,7 @@ pub(crate) const CONTENTION: Retries = Retries {
     longest_pause: Duration::from_millis(320),
 };
 
-/// A service of Google Cloud that an endpoint can be set for.
+/// A service of Google Cloud that an endpoint can be set for: see [`GcpBuilder::endpoint_for`].
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
@@ -123,7 +123,7 @@ pub struct GcpBuilder {
     endpoints: Vec<(Service, String)>,
     emulated: bool,
     #[cfg(feature = "_sdk")]
-    credentials: Option<google_cloud_auth::credentials::Credentials>,
+    credentials: Option<sdk::Given>,
     timeouts: Timeouts,
     retries: Retries,
 }
@@ -167,7 +167,7 @@ impl GcpBuilder {
     /// Calls as whom `credentials` say, in place of the environment's.
     #[cfg(feature = "_sdk")]
     pub fn credentials(mut self, credentials: google_cloud_auth::credentials::Credentials) -> Self {
-        self.credentials = Some(credentials);
+        self.credentials = Some(sdk::Given(credentials));
         self
     }
 
@@ -225,6 +225,8 @@ impl GcpBuilder {
 
 #[cfg(feature = "_sdk")]
 mod sdk {
+    use std::fmt;
+
     use gcloud_sdk::GoogleEnvironment;
     use google_cloud_auth::{
         credentials::{Builder, CacheableResource, Credentials, CredentialsProvider, EntityTag},
@@ -235,12 +237,22 @@ mod sdk {
 
     use super::{Error, GcpBuilder, Result, Retries, Service, Timeouts};
 
+    /// Credentials, which are not printed, whatever they are.
+    #[derive(Clone)]
+    pub(crate) struct Given(pub(crate) Credentials);
+
+    impl fmt::Debug for Given {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Credentials")
+        }
+    }
+
     /// What every service's client is made from.
     #[derive(Clone, Debug)]
     pub(crate) struct Config {
         pub(crate) project: String,
         pub(crate) database: String,
-        pub(crate) credentials: Credentials,
+        credentials: Given,
         pub(crate) limits: Limits,
         endpoint: Option<String>,
         endpoints: Vec<(Service, String)>,
@@ -256,6 +268,10 @@ mod sdk {
 
     impl Config {
         pub(crate) async fn load(builder: GcpBuilder) -> Result<Self> {
+            Self::new(builder, std::env::var("FIRESTORE_EMULATOR_HOST").ok()).await
+        }
+
+        pub(super) async fn new(builder: GcpBuilder, emulator: Option<String>) -> Result<Self> {
             let GcpBuilder {
                 project,
                 database,
@@ -269,11 +285,10 @@ mod sdk {
             // Service account keys sign, and HTTPS needs one too. Whoever set another before us is right.
             rustls::crypto::ring::default_provider().install_default().ok();
 
-            let known = |service| endpoints.iter().any(|(it, _)| *it == service);
-            let emulator = std::env::var("FIRESTORE_EMULATOR_HOST").ok();
+            let known = endpoints.iter().any(|(it, _)| *it == Service::Firestore);
             if let Some(host) = emulator
                 && endpoint.is_none()
-                && !known(Service::Firestore)
+                && !known
             {
                 let url = if host.contains("://") { host } else { format!("http://{host}") };
                 endpoints.push((Service::Firestore, url));
@@ -296,11 +311,11 @@ mod sdk {
             };
             let credentials = match credentials {
                 Some(credentials) => credentials,
-                None if emulated => Credentials::from(Owner(EntityTag::new())),
-                None => Builder::default().with_scopes([SCOPE]).build().map_err(|e| {
+                None if emulated => Given(Credentials::from(Owner(EntityTag::new()))),
+                None => Given(Builder::default().with_scopes([SCOPE]).build().map_err(|e| {
                     Error::new(ErrorKind::Unauthenticated, "the credentials could not be read")
                         .with_source(e)
-                })?,
+                })?),
             };
             Ok(Self {
                 project,
@@ -311,6 +326,10 @@ mod sdk {
                 endpoints,
                 emulated,
             })
+        }
+
+        pub(crate) fn credentials(&self) -> Credentials {
+            self.credentials.0.clone()
         }
 
         /// Where the calls of `service` go, if not to Google.
@@ -381,5 +400,31 @@ mod tests {
             assert_eq!(error.kind(), mvi_core::ErrorKind::Invalid, "{error}");
         }
         Gcp::builder().project("demo").endpoint("http://127.0.0.1:8681").check().unwrap();
+    }
+    #[cfg(feature = "_sdk")]
+    #[tokio::test]
+    async fn the_environments_emulator_is_used_unless_the_builder_says_where() {
+        let host = || Some("127.0.0.1:8681".to_owned());
+        let builder = || Gcp::builder().project("demo");
+        let found = Config::new(builder(), host()).await.unwrap();
+        assert_eq!(found.endpoint(Service::Firestore), Some("http://127.0.0.1:8681"));
+        assert_eq!(found.endpoint(Service::FirestoreAdmin), None);
+        assert!(!found.has_admin());
+
+        let elsewhere = builder().endpoint_for(Service::Firestore, "http://127.0.0.1:1").emulated();
+        let found = Config::new(elsewhere, host()).await.unwrap();
+        assert_eq!(found.endpoint(Service::Firestore), Some("http://127.0.0.1:1"));
+
+        let settings = builder().endpoint_for(Service::FirestoreAdmin, "http://127.0.0.1:2");
+        assert!(Config::new(settings, host()).await.unwrap().has_admin());
+    }
+
+    #[cfg(feature = "_sdk")]
+    #[test]
+    fn credentials_are_not_printed() {
+        use google_cloud_auth::credentials::anonymous;
+
+        let builder = Gcp::builder().credentials(anonymous::Builder::new().build());
+        assert!(format!("{builder:?}").contains("credentials: Some(Credentials)"), "{builder:?}");
     }
 }

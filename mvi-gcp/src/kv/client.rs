@@ -3,7 +3,11 @@
 //! They go through the generated client of the `firestore` crate's connection, since its own methods can't say a
 //! commit with a precondition a write.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use firestore::{FirestoreDb, FirestoreDbOptions};
 use gcloud_sdk::{
@@ -32,7 +36,7 @@ use crate::{
 pub(crate) struct Client {
     config: Config,
     database: String,
-    db: OnceCell<FirestoreDb>,
+    connection: Mutex<Arc<OnceCell<FirestoreDb>>>,
 }
 
 impl fmt::Debug for Client {
@@ -44,7 +48,7 @@ impl fmt::Debug for Client {
 impl Client {
     pub(crate) fn new(config: Config) -> Self {
         let database = format!("projects/{}/databases/{}", config.project, config.database);
-        Self { config, database, db: OnceCell::new() }
+        Self { config, database, connection: Mutex::default() }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -61,31 +65,57 @@ impl Client {
         Instant::now() + self.config.limits.timeouts.operation
     }
 
-    /// The SDK's client.
-    pub(crate) async fn db(&self) -> Result<&FirestoreDb> {
-        let limits = self.config.limits;
-        let connect = async || {
-            let endpoint = self.config.endpoint(Service::Firestore).unwrap_or(GOOGLE);
-            let options = FirestoreDbOptions::new(self.config.project.clone())
-                .with_database_id(self.config.database.clone())
-                .with_firebase_api_url(endpoint.to_owned())
-                .with_max_retries(limits.retries.attempts.saturating_sub(1) as usize)
-                .with_request_timeout(limits.timeouts.attempt);
-            let credentials = self.config.credentials.clone();
-            let connecting = FirestoreDb::with_options_auth(options, credentials);
-            let failed =
-                |kind| Error::new(kind, "no connection to the service").with_applied(Applied::No);
-            match timeout(limits.timeouts.connect, connecting).await {
-                Ok(Ok(db)) => Ok(db),
-                Ok(Err(why)) => Err(failed(ErrorKind::Unavailable).with_source(why)),
-                Err(_) => Err(failed(ErrorKind::Timeout)),
-            }
-        };
-        self.db.get_or_try_init(connect).await
+    fn connection(&self) -> MutexGuard<'_, Arc<OnceCell<FirestoreDb>>> {
+        // It is whole at every moment.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn grpc(&self) -> Result<FirestoreClient<GoogleAuthMiddleware>> {
-        Ok(self.db().await?.client().get())
+    /// The SDK's client.
+    pub(crate) async fn db(&self) -> Result<FirestoreDb> {
+        let connection = Arc::clone(&self.connection());
+        connection.get_or_try_init(|| self.connect()).await.cloned()
+    }
+
+    async fn connect(&self) -> Result<FirestoreDb> {
+        let limits = self.config.limits;
+        let endpoint = self.config.endpoint(Service::Firestore).unwrap_or(GOOGLE);
+        let options = FirestoreDbOptions::new(self.config.project.clone())
+            .with_database_id(self.config.database.clone())
+            .with_firebase_api_url(endpoint.to_owned())
+            .with_max_retries(limits.retries.attempts.saturating_sub(1) as usize)
+            .with_request_timeout(limits.timeouts.attempt);
+        let connecting = FirestoreDb::with_options_auth(options, self.config.credentials());
+        let failed =
+            |kind| Error::new(kind, "no connection to the service").with_applied(Applied::No);
+        match timeout(limits.timeouts.connect, connecting).await {
+            Ok(Ok(db)) => Ok(db),
+            Ok(Err(why)) => Err(failed(ErrorKind::Unavailable).with_source(why)),
+            Err(_) => Err(failed(ErrorKind::Timeout)),
+        }
+    }
+
+    /// Makes one call in attempts; one without an answer gives up its connection.
+    ///
+    /// A connection that a network on the way has forgotten looks alive, and would take the next attempt with it.
+    async fn call<T, F>(
+        &self,
+        wire_op: &'static str,
+        effect: Effect,
+        deadline: Instant,
+        attempt: impl Fn(Grpc, Duration) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let attempt = &attempt;
+        let attempt = |limit| async move {
+            let connection = Arc::clone(&self.connection());
+            let _watch =
+                Watch { client: self, connection: &connection, since: Instant::now(), limit };
+            let db = connection.get_or_try_init(|| self.connect()).await?;
+            attempt(db.client().get(), limit).await
+        };
+        send(&self.config.limits, wire_op, effect, deadline, attempt).await
     }
 
     /// The documents of `names`, in the order of the names, as they were at one moment.
@@ -98,7 +128,7 @@ impl Client {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let attempt = |limit| async move {
+        let attempt = |mut client: Grpc, limit| async move {
             let request = BatchGetDocumentsRequest {
                 database: self.database.clone(),
                 documents: names.to_vec(),
@@ -108,7 +138,6 @@ impl Client {
             };
             let mut found = vec![None; names.len()];
             let mut answered = 0;
-            let mut client = self.grpc().await?;
             let answer = client.batch_get_documents(within(limit, request)).await;
             let mut answers = answer.map_err(|e| error::from_status(OP, e))?.into_inner();
             while let Some(answer) =
@@ -127,7 +156,7 @@ impl Client {
             // Each name is answered, as found or as missing; what is not, is not absent.
             if answered == names.len() { Ok(found) } else { Err(error::unread(OP)) }
         };
-        send(&self.config.limits, OP, Effect::Read, deadline, attempt).await
+        self.call(OP, Effect::Read, deadline, attempt).await
     }
 
     /// Makes all of `writes`, or none.
@@ -140,17 +169,17 @@ impl Client {
     ) -> Result<CommitResponse> {
         let conditional = writes.iter().any(|write| write.current_document.is_some());
         let op = if conditional { error::CONDITIONAL_COMMIT } else { "Commit" };
-        let attempt = |limit| async move {
+        let attempt = |mut client: Grpc, limit| async move {
             let request = CommitRequest {
                 database: self.database.clone(),
                 writes: writes.to_vec(),
                 transaction: Vec::new(),
                 request_options: None,
             };
-            let answer = self.grpc().await?.commit(within(limit, request)).await;
+            let answer = client.commit(within(limit, request)).await;
             answer.map(Response::into_inner).map_err(|e| error::from_status(op, e))
         };
-        send(&self.config.limits, op, Effect::Write, deadline, attempt).await
+        self.call(op, Effect::Write, deadline, attempt).await
     }
 
     /// Makes `writes`, each by itself and each to another document, and says what became of each.
@@ -160,19 +189,19 @@ impl Client {
         writes: &[Write],
     ) -> Result<Vec<Result<()>>> {
         const OP: &str = "BatchWrite";
-        let attempt = |limit| async move {
+        let attempt = |mut client: Grpc, limit| async move {
             let request = BatchWriteRequest {
                 database: self.database.clone(),
                 writes: writes.to_vec(),
                 labels: [].into(),
                 request_options: None,
             };
-            let answer = self.grpc().await?.batch_write(within(limit, request)).await;
+            let answer = client.batch_write(within(limit, request)).await;
             let BatchWriteResponse { write_results: _, status } =
                 answer.map_err(|e| error::from_status(OP, e))?.into_inner();
             if status.len() == writes.len() { Ok(status) } else { Err(error::unread(OP)) }
         };
-        let status = send(&self.config.limits, OP, Effect::Write, deadline, attempt).await?;
+        let status = self.call(OP, Effect::Write, deadline, attempt).await?;
         Ok(status.iter().map(|it| error::from_rpc(OP, it)).collect())
     }
 
@@ -183,7 +212,7 @@ impl Client {
         query: &StructuredQuery,
     ) -> Result<Vec<Document>> {
         const OP: &str = "RunQuery";
-        let attempt = |limit| async move {
+        let attempt = |mut client: Grpc, limit| async move {
             let request = RunQueryRequest {
                 parent: format!("{}/documents", self.database),
                 explain_options: None,
@@ -191,7 +220,7 @@ impl Client {
                 query_type: Some(QueryType::StructuredQuery(query.clone())),
                 consistency_selector: None,
             };
-            let answer = self.grpc().await?.run_query(within(limit, request)).await;
+            let answer = client.run_query(within(limit, request)).await;
             let mut answers = answer.map_err(|e| error::from_status(OP, e))?.into_inner();
             let mut page = Vec::new();
             while let Some(answer) =
@@ -201,7 +230,27 @@ impl Client {
             }
             Ok(page)
         };
-        send(&self.config.limits, OP, Effect::Read, deadline, attempt).await
+        self.call(OP, Effect::Read, deadline, attempt).await
+    }
+}
+
+/// The generated client, which only sends.
+type Grpc = FirestoreClient<GoogleAuthMiddleware>;
+
+/// Gives a connection up that did not answer within the limit. Whoever is still at it goes on.
+struct Watch<'a> {
+    client: &'a Client,
+    connection: &'a Arc<OnceCell<FirestoreDb>>,
+    since: Instant,
+    limit: Duration,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut current = self.client.connection();
+        if self.since.elapsed() >= self.limit && Arc::ptr_eq(&current, self.connection) {
+            *current = Arc::default();
+        }
     }
 }
 

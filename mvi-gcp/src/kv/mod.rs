@@ -25,6 +25,7 @@
 //! | an indexed value | 1,500 B | [quotas] |
 //! | a document | 1 MiB | [quotas] |
 //! | a request | 10 MiB | [quotas] |
+//! | a document's index entries | 40,000, and 8 MiB with its name in each | [quotas]; 5,000 values under a key near the longest are more |
 //! | writes to one document | about one a second, for long | [best practices][best] |
 //!
 //! [quotas]: https://cloud.google.com/firestore/quotas
@@ -40,7 +41,7 @@ mod ttl;
 mod value;
 mod write;
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use firestore::FirestoreDb;
@@ -63,13 +64,13 @@ use self::{
     ttl::Settings,
     write::{Planned, commit},
 };
-use crate::{clock, config::Config};
+use crate::{clock, config::Config, error};
 
 /// Small structured records, on Firestore. Made by [`Gcp`](crate::Gcp).
 ///
 /// ```
 /// use mvi_core::{Kv as _, Name, kv::{Item, Put}};
-/// use mvi_gcp::{Gcp, Service};
+/// use mvi_gcp::Gcp;
 ///
 /// # async fn example() -> mvi_core::Result<()> {
 /// let gcp = Gcp::builder().project("demo").build().await?;
@@ -102,11 +103,18 @@ impl FirestoreKv {
 
     /// The SDK's client, for what MVI does not do: connected, and with the same credentials and limits.
     ///
+    /// ```no_run
+    /// # async fn example(gcp: mvi_gcp::Gcp) -> mvi_core::Result<()> {
+    /// let documents = gcp.kv.client().await?.get_documents_path().clone();
+    /// # let _ = documents; Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) where there is no connection.
     pub async fn client(&self) -> Result<FirestoreDb> {
-        self.client.db().await.cloned()
+        self.client.db().await
     }
 
     /// The table called `name`, whose records can be used, and its collection.
@@ -125,17 +133,33 @@ impl FirestoreKv {
         Ok((table, collection))
     }
 
-    /// Plans `step`, and checks it.
-    async fn plan(&self, deadline: Instant, step: Step) -> Result<Planned> {
-        let (table, collection) = self.usable(deadline, step.target().0).await?;
-        step.check(&table)?;
-        Planned::new(&self.client, table, &collection, step)
+    /// Checks and plans each of `steps`. A table is looked up once, also where it is not there.
+    async fn plan(
+        &self,
+        deadline: Instant,
+        steps: impl IntoIterator<Item = Step>,
+    ) -> Vec<Result<Planned>> {
+        let mut tables = HashMap::new();
+        let mut planned = Vec::new();
+        for step in steps {
+            let name = step.target().0;
+            if !tables.contains_key(name) {
+                tables.insert(name.clone(), self.usable(deadline, name).await);
+            }
+            planned.push(match &tables[name] {
+                Ok((table, collection)) => step
+                    .check(table)
+                    .and_then(|()| Planned::new(&self.client, Arc::clone(table), collection, step)),
+                Err(error) => Err(error::again(error)),
+            });
+        }
+        planned
     }
 
     async fn commit_one(&self, step: Step) -> Result<Option<Record>> {
         let deadline = self.client.deadline();
-        let step = self.plan(deadline, step).await?;
-        Ok(commit(&self.client, deadline, &[step]).await?.pop().flatten())
+        let steps: Vec<_> = self.plan(deadline, [step]).await.into_iter().collect::<Result<_>>()?;
+        Ok(commit(&self.client, deadline, &steps).await?.pop().flatten())
     }
 
     async fn read_one(&self, table: &Table, collection: &str, key: &Key) -> Result<Option<Record>> {
@@ -274,17 +298,11 @@ impl Kv for FirestoreKv {
         let at = |error: Error| error.or_at("kv.write_many", &resource);
         request.check().map_err(at)?;
         let WriteMany { writes } = request;
-        let deadline = self.client.deadline();
-        let mut planned = Vec::with_capacity(writes.len());
-        for write in writes {
-            let step = match write {
-                Write::Put(put) => Step::Put(put),
-                Write::Delete(delete) => Step::Delete(delete),
-            };
-            let name = step.target().0.clone();
-            let plan = self.plan(deadline, step).await;
-            planned.push(plan.map_err(|e| e.or_at("kv.write_many", name)));
-        }
+        let steps = writes.into_iter().map(|write| match write {
+            Write::Put(put) => Step::Put(put),
+            Write::Delete(delete) => Step::Delete(delete),
+        });
+        let planned = self.plan(self.client.deadline(), steps).await;
         let outcomes = many::write(&self.client, planned).await;
         Ok(outcomes.into_iter().map(|it| it.map_err(at)).collect())
     }
@@ -295,10 +313,8 @@ impl Kv for FirestoreKv {
             request.check()?;
             let Transact { steps } = request;
             let deadline = self.client.deadline();
-            let mut planned = Vec::with_capacity(steps.len());
-            for step in steps {
-                planned.push(self.plan(deadline, step).await?);
-            }
+            let planned: Vec<_> =
+                self.plan(deadline, steps).await.into_iter().collect::<Result<_>>()?;
             let records = commit(&self.client, deadline, &planned).await?;
             Ok(records.into_iter().map(|it| it.map(|it| it.version)).collect())
         };

@@ -61,7 +61,7 @@ impl Settings {
                     failed(ErrorKind::Invalid, "pauses that do not grow").with_source(e)
                 })?;
             let builder = FirestoreAdmin::builder()
-                .with_credentials(self.config.credentials.clone())
+                .with_credentials(self.config.credentials())
                 .with_attempt_timeout(attempt)
                 .with_backoff_policy(backoff)
                 .with_retry_policy(

@@ -169,7 +169,7 @@ async fn of_put() {
         ("sort", Put { key: Key::sorted("gh", 2), ..put.clone() }),
         ("item", Put { item: Item::new().with("owner", "bob"), ..put.clone() }),
         ("only_if", put.clone().only_if(Condition::Present)),
-        ("expires", put.clone().expires(When::In(Duration::from_secs(600)))),
+        ("expires", put.clone().expires(When::In(Duration::from_mins(10)))),
     ];
     let changed = changed.into_iter().map(|(field, it)| (field, Request::Put(it))).collect();
     each_changes_the_wire(Request::Put(put), changed).await;
@@ -183,7 +183,7 @@ async fn of_update() {
         ("key", Update { key: Key::sorted("gh", 2), ..update.clone() }),
         ("changes", update.clone().remove("owner")),
         // It is decided here, from what was read: its effect is that nothing else is sent where it does not hold.
-        ("expires", update.clone().expires(Expiry::At(When::In(Duration::from_secs(600))))),
+        ("expires", update.clone().expires(Expiry::At(When::In(Duration::from_mins(10))))),
     ];
     let changed = changed.into_iter().map(|(field, it)| (field, Request::Update(it))).collect();
     each_changes_the_wire(Request::Update(update), changed).await;

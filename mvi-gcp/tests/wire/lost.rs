@@ -173,7 +173,7 @@ async fn an_error_says_when_to_come_back_and_what_google_calls_it() {
     store.befall("Commit", [Fault::Explain(RESOURCE_EXHAUSTED, details)]);
     let error = gcp.kv.put(put()).await.unwrap_err();
     assert_eq!(told(&error), (ErrorKind::Throttled, Applied::No));
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(3_600)));
+    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
     assert_eq!(error.request_id(), Some("4XR"));
     assert_eq!((error.op(), error.resource()), ("kv.put", "links"));
     assert_eq!(server.count("Commit"), 1, "an hour is longer than the call may take");
@@ -317,4 +317,26 @@ async fn a_query_goes_on_where_a_page_was_lost() {
     let found: Vec<Record> = gcp.kv.query(query).try_collect().await.unwrap();
     let keys: Vec<_> = found.into_iter().map(|it| it.key).collect();
     assert_eq!(keys, (1..=7).map(|it| Key::sorted("gh", it)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_filter_without_an_index_for_it_is_held_here() {
+    use futures::TryStreamExt as _;
+    use mvi_core::kv::Query;
+
+    const FAILED_PRECONDITION: i32 = 9;
+    let (store, server, gcp, _) = start().await;
+    let read = async |filter: Option<Condition>| {
+        let query = Query::new(name("links"), "gh");
+        let query = Query { filter, ..query };
+        gcp.kv.query(query).try_collect::<Vec<_>>().await
+    };
+    store.befall("RunQuery", [Fault::Refuse(FAILED_PRECONDITION)]);
+    assert_eq!(read(Some(Condition::eq("owner", "ann"))).await.unwrap().len(), 1);
+    store.befall("RunQuery", [Fault::Refuse(FAILED_PRECONDITION)]);
+    assert_eq!(read(Some(Condition::eq("owner", "bob"))).await.unwrap().len(), 0);
+    assert_eq!(server.count("RunQuery"), 4);
+
+    store.befall("RunQuery", [Fault::Refuse(FAILED_PRECONDITION)]);
+    assert_eq!(read(None).await.unwrap_err().kind(), ErrorKind::Unsupported);
 }

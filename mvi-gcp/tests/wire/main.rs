@@ -1,5 +1,7 @@
 //! What goes over the wire, against a Firestore of our own: what no emulator does.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod fields;
 mod lost;
 mod server;

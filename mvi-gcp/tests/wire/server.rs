@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +14,7 @@ use http::{HeaderMap, Response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinHandle,
 };
 
@@ -110,6 +113,65 @@ impl Server {
     /// Forgets what was asked so far.
     pub(crate) fn forget(&self) {
         self.locked().clear();
+    }
+}
+
+/// A network on the way, which may forget its connections: they stay open, and nothing passes any more.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    passes: watch::Sender<usize>,
+    made: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Relay {
+    pub(crate) async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (passes, seen) = watch::channel(0);
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        let task = tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let mut seen = seen.clone();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(target).await.unwrap();
+                    let forgotten = async { seen.wait_for(|it| *it > number).await.map(drop) };
+                    let passing = tokio::io::copy_bidirectional(&mut near, &mut far);
+                    let is_forgotten = tokio::select! {
+                        biased;
+                        forgotten = forgotten => forgotten.is_ok(),
+                        _ = passing => false,
+                    };
+                    if is_forgotten {
+                        // Held open, and silent.
+                        std::future::pending::<()>().await;
+                    }
+                });
+            }
+        });
+        Self { address, passes, made, task }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    /// Lets nothing pass on those that are there.
+    pub(crate) fn forget_connections(&self) {
+        self.passes.send_replace(self.connections());
     }
 }
 

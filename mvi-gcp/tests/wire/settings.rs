@@ -107,7 +107,7 @@ async fn a_creation_that_stopped_before_its_policy_is_finished_by_the_next() {
 #[tokio::test]
 async fn settings_that_are_never_answered_are_an_error_in_time() {
     let (_store, _data, admin, gcp) = start(|_| None).await;
-    let start = std::time::Instant::now();
+    let start = tokio::time::Instant::now();
     let error = make_table(&gcp).await.unwrap_err();
     assert_eq!((error.kind(), error.op()), (ErrorKind::Timeout, "kv.create_table"), "{error}");
     assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());

@@ -1,6 +1,6 @@
 //! A server that accepts and never answers is an error in time, for every operation.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{
     FutureExt as _, StreamExt as _,
@@ -13,10 +13,11 @@ use mvi_core::{
     },
 };
 use mvi_gcp::Gcp;
+use tokio::time::Instant;
 
 use crate::{
     builder, client, item, make_table, name,
-    server::{Reply, Server},
+    server::{Relay, Reply, Server},
     store::{Fault, Store},
 };
 
@@ -137,4 +138,20 @@ async fn a_server_that_goes_away_is_found_again() {
     make_table(&gcp).await.unwrap();
     store.befall("BatchGetDocuments", [Fault::Lose, Fault::Lose]);
     assert_eq!(gcp.kv.get(Get::new(name("links"), Key::sorted("gh", 1))).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_connection_that_went_silent_is_given_up() {
+    let store = Store::default();
+    let server = store.serve().await;
+    let wire = Relay::to(server.address).await;
+    let builder = builder(&server).endpoint_for(mvi_gcp::Service::Firestore, wire.url());
+    let gcp = builder.build().await.unwrap();
+    make_table(&gcp).await.unwrap();
+    let get = || gcp.kv.get(Get::new(name("links"), Key::sorted("gh", 1)));
+    assert_eq!(get().await.unwrap(), None);
+
+    wire.forget_connections();
+    assert_eq!(get().await.unwrap(), None);
+    assert_eq!(wire.connections(), 2);
 }

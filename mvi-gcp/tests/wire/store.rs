@@ -155,10 +155,9 @@ impl State {
         };
         let found = self.documents.get(name);
         match write.current_document.and_then(|it| it.condition_type) {
-            None => Ok(()),
             Some(ConditionType::Exists(false)) if found.is_some() => Err(6),
             Some(ConditionType::Exists(true)) if found.is_none() => Err(5),
-            Some(ConditionType::Exists(_)) => Ok(()),
+            None | Some(ConditionType::Exists(_)) => Ok(()),
             Some(ConditionType::UpdateTime(time)) => {
                 let fits = found.is_some_and(|it| it.update_time == Some(time));
                 if fits { Ok(()) } else { Err(9) }
