@@ -1,8 +1,8 @@
 //! The cloud: which one, and what is let go wrong there.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValue};
 use mvi_core::{Cloud, Error, ErrorKind, Result};
 use mvi_testkit::{Fault, Faults, KvWeather, Lost, Sim, Weather};
 
@@ -44,6 +44,13 @@ impl Trouble {
                 })
             }
         }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.to_possible_value();
+        told.as_ref().and_then(PossibleValue::get_help).map_or(Ok(()), |help| help.fmt(f))
     }
 }
 

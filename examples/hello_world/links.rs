@@ -170,8 +170,8 @@ fn missing(code: &str) -> Error {
 fn check(code: &str, url: &str, owner: &str) -> Result<()> {
     if !is_code(code) || app::RESERVED.contains(&code) {
         return Err(Error::invalid(format!(
-            "{code:?} is not a code: wanted 1 to 32 of letters, digits, - and _, and not one of {:?}",
-            app::RESERVED
+            "the code does not fit: wanted 1 to 32 letters, digits, - and _, and not {}",
+            app::RESERVED.join(" or ")
         )));
     }
     // Nothing but the web: a link may not run a script in the page that lists it.
@@ -179,7 +179,7 @@ fn check(code: &str, url: &str, owner: &str) -> Result<()> {
     let fits = |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_graphic());
     if url.len() > 2_000 || !address.is_some_and(fits) {
         return Err(Error::invalid(
-            "the url does not fit: wanted http:// or https://, an address, no spaces, and 2,000 bytes at most",
+            "the url does not fit: wanted http:// or https:// and an address, without spaces, of 2,000 bytes at most",
         ));
     }
     if !(1..=64).contains(&owner.len()) || owner.contains(char::is_control) {

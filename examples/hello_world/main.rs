@@ -90,7 +90,10 @@ async fn run(args: Args) -> Result<(), Box<dyn StdError>> {
     let cloud = cloud::open(cloud, endpoint, seed).await?;
     let table = links::create_table(&*cloud.kv).await?;
     let cloud = match fault {
-        Some(trouble) => cloud.hooked(trouble.faults(seed)),
+        Some(trouble) => {
+            say(format_args!("fault: {trouble}"));
+            cloud.hooked(trouble.faults(seed))
+        }
         None => cloud,
     };
     let health = Arc::new(Health::default());

@@ -370,6 +370,10 @@ impl App {
         });
         let mut url = lines.recv_timeout(PATIENCE).unwrap();
         assert!(url.starts_with("simulated cloud, seed "), "{url}");
+        if args.contains(&"--fault") {
+            let fault = lines.recv_timeout(PATIENCE).unwrap();
+            assert!(fault.starts_with("fault: "), "{fault}");
+        }
         url.replace_range(.., &lines.recv_timeout(PATIENCE).unwrap());
         assert!(url.starts_with("http://127.0.0.1:"), "{url}");
         Self { child, lines, web: Web { url } }
