@@ -1,1 +1,12 @@
-//! Placeholder.
+//! What MVI costs, beside what one would pick instead: rounds that alternate, medians, one table.
+//!
+//! `cargo bench -p mvi-benches` runs all of it and writes `target/bench/report.md`.
+
+pub mod calls;
+pub mod clock;
+pub mod orders;
+mod report;
+mod rounds;
+
+pub use report::{Goal, Report, Row, Unit};
+pub use rounds::{Compared, Rounds};
