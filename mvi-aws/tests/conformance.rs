@@ -12,7 +12,7 @@ use mvi_testkit::conformance::{self, Backend};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::Mutex,
+    sync::RwLock,
 };
 
 fn main() -> ExitCode {
@@ -93,23 +93,28 @@ async fn dynalite(endpoint: String) -> Result<Cloud> {
     Ok(at(endpoint).build().await?.cloud())
 }
 
-/// Where a transaction fails, moto puts all tables back as they were, with whatever others wrote meanwhile.
 async fn moto(endpoint: String) -> Result<Cloud> {
-    Ok(at(endpoint).build().await?.cloud().hooked(OneByOne::default()))
+    Ok(at(endpoint).build().await?.cloud().hooked(ChangesAlone::default()))
 }
 
-/// Lets one call through at a time.
+/// Lets no other call through beside one that changes something: moto takes changes at the same time one over the
+/// other, and where a transaction fails it puts all tables back as they were, with whatever others wrote meanwhile.
 #[derive(Debug, Default)]
-struct OneByOne(Mutex<()>);
+struct ChangesAlone(RwLock<()>);
 
-impl Hook for OneByOne {
+impl Hook for ChangesAlone {
     async fn around<R: Send>(
         &self,
-        _call: &Call<'_>,
+        call: &Call<'_>,
         next: impl Future<Output = Result<R>> + Send,
     ) -> Result<R> {
-        let _turn = self.0.lock().await;
-        next.await
+        if call.mutates() {
+            let _alone = self.0.write().await;
+            next.await
+        } else {
+            let _beside = self.0.read().await;
+            next.await
+        }
     }
 }
 
@@ -118,7 +123,7 @@ impl Hook for OneByOne {
 async fn microburst(endpoint: String) -> Result<Cloud> {
     const RULES: &str = r#"[
         {"service": "dynamodb", "probability": 0.05,
-         "error": {"code": "ProvisionedThroughputExceededException"}},
+         "error": {"code": "ThrottlingException"}},
         {"service": "dynamodb", "operation": "GetItem", "probability": 0.05, "reset": true},
         {"service": "dynamodb", "operation": "Query", "probability": 0.05, "reset": true},
         {"service": "dynamodb", "operation": "Scan", "probability": 0.05, "response": {"abort_frac": 0.5}},
