@@ -36,11 +36,12 @@ enum Provider {
 }
 
 /// All columns, in order.
-const BACKENDS: [Backend; 7] = [
+const BACKENDS: [Backend; 8] = [
     Backend { name: "sim", of: Provider::Sim },
     Backend { name: "ministack", of: Provider::Aws },
     Backend { name: "moto", of: Provider::Aws },
     Backend { name: "dynalite", of: Provider::Aws },
+    Backend { name: "microburst", of: Provider::Aws },
     Backend { name: "aws", of: Provider::Aws },
     Backend { name: "firestore", of: Provider::Google },
     Backend { name: "gcp", of: Provider::Google },
