@@ -2,7 +2,7 @@
 //!
 //! The generated gRPC client sends a call once and waits without limit; the loop here is the only one on top of it.
 //! A repeated write does no harm: it carries the same content under the same version, or a precondition that
-//! holds only once.
+//! holds only once; and each attempt carries its deadline, after which the server gives up on it too.
 
 use std::time::Duration;
 

@@ -89,7 +89,8 @@ impl Client {
             |kind| Error::new(kind, "no connection to the service").with_applied(Applied::No);
         match timeout(limits.timeouts.connect, connecting).await {
             Ok(Ok(db)) => Ok(db),
-            Ok(Err(why)) => Err(failed(ErrorKind::Unavailable).with_source(why)),
+            // As text: its own source says the same again.
+            Ok(Err(why)) => Err(failed(ErrorKind::Unavailable).with_source(why.to_string())),
             Err(_) => Err(failed(ErrorKind::Timeout)),
         }
     }
