@@ -137,6 +137,19 @@ async fn what_was_made_in_a_lost_answer_is_known_by_its_birth() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_lost_and_is_seen_has_surely_been_made() {
+    let steps = [
+        Observe(Ok(vec![])),
+        Create(failed(ErrorKind::Timeout)),
+        ObserveMade("a", vec![]),
+        ObserveMade("a", vec![]),
+        Finish("a", failed(ErrorKind::Forbidden)),
+    ];
+    let error = Script::new(Unique::Tag, steps).play(&wanted()).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Forbidden, Applied::Yes));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_surely_was_not_made_is_the_callers_to_repeat() {
     for kind in
         [ErrorKind::Throttled, ErrorKind::Invalid, ErrorKind::Forbidden, ErrorKind::Exhausted]
@@ -277,6 +290,21 @@ async fn a_spent_token_is_followed_by_another() {
         let attempts = script.attempts();
         assert_ne!(attempts[0].token, attempts[1].token);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_learns_late_of_the_dead_comes_to_the_same_token() {
+    let dead = || vec![going("a", Life::Dead)];
+    let finished = || [Create(Ok("b")), Finish("b", Ok(()))];
+    let early = Script::new(Unique::Token, [Observe(Ok(dead()))].into_iter().chain(finished()));
+    early.play(&wanted()).await.unwrap();
+
+    let mut steps = vec![Observe(Ok(vec![])), Create(failed(ErrorKind::Conflict))];
+    steps.extend((0..20).map(|_| Observe(Ok(vec![]))));
+    steps.push(Observe(Ok(dead())));
+    let late = Script::new(Unique::Token, steps.into_iter().chain(finished()));
+    late.play(&wanted()).await.unwrap();
+    assert_eq!(late.attempts()[1].token, early.attempts()[0].token);
 }
 
 #[tokio::test(start_paused = true)]
@@ -456,6 +484,12 @@ async fn no_duration_is_too_long_or_too_short() {
     let steps =
         [Observe(Ok(vec![])), Create(Ok("a")), ObserveMade("a", vec![]), Finish("a", Ok(()))];
     assert_eq!(Script::new(Unique::Tag, steps).play(&hasty).await.unwrap(), "a");
+
+    // A loop that waits for nothing would hold a paused clock.
+    let dying = (0..=3).map(|_| Observe(Ok(vec![going("old", Life::Dying)])));
+    let busy = wanted().patience(Duration::from_millis(3)).poll(Duration::ZERO);
+    let error = Script::new(Unique::Name, dying).play(&busy).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
 #[test]
