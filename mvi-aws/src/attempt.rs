@@ -69,12 +69,13 @@ impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> Failure<E> {
 }
 
 /// Makes one call, in as many attempts as the configuration and `repeat` allow.
-pub(crate) async fn send<T, E>(
+pub(crate) fn send<T, E>(
     wire_op: &'static str,
     repeat: Repeat,
-    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, Failure<E>>
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+) -> impl Future<Output = Result<T, Failure<E>>> + Send
 where
+    T: Send,
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let attempts = Attempts {
@@ -85,16 +86,20 @@ where
         last: Cell::new(Applied::No),
         all: Cell::new(Applied::No),
     };
+    // The SDK's future is 16 KB: it stays where it is, and what is moved is small.
+    let call = Box::pin(call);
     let watched = async move {
         let answer = call.await;
         (answer, CALL.with(|attempts| attempts.all.get()))
     };
-    let (answer, applied) = CALL.scope(attempts, watched).await;
-    answer.map_err(|sdk| Failure {
-        sdk: Box::new(sdk),
-        wire_op,
-        applied: if repeat == Repeat::Read { Applied::No } else { applied },
-    })
+    async move {
+        let (answer, applied) = CALL.scope(attempts, watched).await;
+        answer.map_err(|sdk| Failure {
+            sdk: Box::new(sdk),
+            wire_op,
+            applied: if repeat == Repeat::Read { Applied::No } else { applied },
+        })
+    }
 }
 
 /// The code of an error that the call of this task was answered with.

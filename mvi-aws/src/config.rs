@@ -120,6 +120,7 @@ pub struct AwsBuilder {
 #[derive(Clone)]
 struct Secret {
     id: String,
+    #[cfg_attr(not(feature = "_sdk"), expect(dead_code, reason = "no service signs with it"))]
     key: SecretString,
 }
 

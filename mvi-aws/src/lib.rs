@@ -80,7 +80,7 @@ impl Aws {
     }
 
     #[cfg(not(feature = "_sdk"))]
-    async fn with(_builder: AwsBuilder) -> Result<Self> {
-        Ok(Self {})
+    fn with(_builder: AwsBuilder) -> std::future::Ready<Result<Self>> {
+        std::future::ready(Ok(Self {}))
     }
 }

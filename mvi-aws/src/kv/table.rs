@@ -92,9 +92,12 @@ impl Tags {
 impl Inner {
     /// The table as it was seen lately, to check requests against.
     pub(super) async fn schema(&self, name: &Name) -> Result<Arc<Table>> {
-        self.tables
-            .get(name, async { self.look(name, Reading::Remembered).await.map(|it| it.0) })
-            .await
+        self.tables.get(name, self.look_for_schema(name)).await
+    }
+
+    async fn look_for_schema(&self, name: &Name) -> Result<Table> {
+        // Boxed only where it is looked for: most calls find it remembered.
+        Box::pin(self.look(name, Reading::Remembered)).await.map(|(table, _)| table)
     }
 
     pub(super) async fn table(&self, name: &Name) -> Result<Table> {
@@ -258,8 +261,8 @@ impl Backend for Creation<'_> {
         let CreateTable { name, partition, sort, indexes, ttl, labels } = self.request;
         let mut attrs: BTreeMap<&str, KeyKind> = BTreeMap::new();
         let keys = [Some(partition), sort.as_ref()].into_iter();
-        let indexed = indexes.iter().flat_map(|it| [Some(&it.partition), it.sort.as_ref()]);
-        for attr in keys.chain(indexed).flatten() {
+        let others = indexes.iter().flat_map(|it| [Some(&it.partition), it.sort.as_ref()]);
+        for attr in keys.chain(others).flatten() {
             attrs.insert(&attr.name, attr.kind);
         }
         let definition = |(name, kind): (&str, KeyKind)| {

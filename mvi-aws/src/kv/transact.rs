@@ -95,10 +95,8 @@ impl Inner {
             .transact_write_items()
             .client_request_token(nonce()?)
             .set_transact_items(Some(items));
-        let failure = match send("TransactWriteItems", Repeat::Idempotent, call.send()).await {
-            Ok(_) => return Ok(Transacted::Done(done(versions))),
-            Err(failure) => failure,
-        };
+        let sent = send("TransactWriteItems", Repeat::Idempotent, call.send());
+        let Err(failure) = sent.await else { return Ok(Transacted::Done(done(versions))) };
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
             failure.answer()
         else {
@@ -128,7 +126,8 @@ impl Inner {
         if !found.is_empty() && others_hold {
             return Ok(Transacted::Expired(found));
         }
-        Err(cancelled_by(reasons.to_vec(), failure))
+        let reasons = reasons.to_vec();
+        Err(cancelled_by(&reasons, failure))
     }
 }
 
@@ -228,7 +227,7 @@ fn code(reason: &CancellationReason) -> Option<&str> {
 
 /// The first reason that a transaction did not happen for, as the error of its step.
 fn cancelled_by(
-    reasons: Vec<CancellationReason>,
+    reasons: &[CancellationReason],
     failure: Failure<TransactWriteItemsError>,
 ) -> Error {
     let applied = failure.applied();

@@ -111,9 +111,8 @@ impl Inner {
                 .set_expression_attribute_values(values)
                 .return_values_on_condition_check_failure(OnConditionCheckFailure::AllOld);
         }
-        let failure = match send("PutItem", repeat, call.send()).await {
-            Ok(_) => return Ok(Version::new(version)),
-            Err(failure) => failure,
+        let Err(failure) = send("PutItem", repeat, call.send()).await else {
+            return Ok(Version::new(version));
         };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = failure.answer() {
             if failed.item().and_then(version_of) == Some(version.as_str()) {

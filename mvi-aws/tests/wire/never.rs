@@ -1,6 +1,6 @@
 //! A server that accepts and never answers is an error in time, whatever was asked.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{StreamExt as _, future::BoxFuture};
 use mvi_core::{
@@ -10,6 +10,7 @@ use mvi_core::{
         Update, WriteMany,
     },
 };
+use tokio::time::Instant;
 
 use crate::{
     item, key, links,

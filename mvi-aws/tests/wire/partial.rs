@@ -250,7 +250,7 @@ async fn a_write_that_breaks_a_limit_is_its_own_error() {
 async fn nothing_is_sent_for_nothing() {
     let server = Server::start(|_| None).await;
     let kv = server.aws().await.kv;
-    assert!(kv.get_many(GetMany::new(links(), [key(); 0])).await.unwrap().is_empty());
-    assert!(kv.write_many(WriteMany::new([put(1); 0])).await.unwrap().is_empty());
+    assert!(kv.get_many(GetMany::new(links(), keys(0))).await.unwrap().is_empty());
+    assert!(kv.write_many(WriteMany::default()).await.unwrap().is_empty());
     assert!(server.ops().is_empty());
 }

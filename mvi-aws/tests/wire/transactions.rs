@@ -25,7 +25,7 @@ async fn transacting(script: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'st
         .await
 }
 
-fn cancelled(reasons: Value) -> Reply {
+fn cancelled(reasons: &Value) -> Reply {
     Reply::Error(400, CANCELLED, json!({"CancellationReasons": reasons}))
 }
 
@@ -40,7 +40,7 @@ async fn the_step_that_was_in_the_way_is_named() {
         ("AccessDenied", ErrorKind::Forbidden),
     ] {
         let server = transacting(move |_| {
-            Some(cancelled(json!([{"Code": "None"}, {"Code": code, "Message": "No."}])))
+            Some(cancelled(&json!([{"Code": "None"}, {"Code": code, "Message": "No."}])))
         })
         .await;
         let error = server.aws().await.kv.transact(two_steps()).await.unwrap_err();
@@ -56,7 +56,7 @@ async fn the_step_that_was_in_the_way_is_named() {
 async fn each_call_has_its_own_token_and_all_its_attempts_have_that() {
     let server = transacting(|call| {
         let met = json!([{"Code": "TransactionConflict"}, {"Code": "None"}]);
-        (call.nth % 2 == 0).then(|| cancelled(met))
+        (call.nth % 2 == 0).then(|| cancelled(&met))
     })
     .await;
     let kv = server.aws().await.kv;
@@ -76,7 +76,7 @@ async fn each_call_has_its_own_token_and_all_its_attempts_have_that() {
 #[tokio::test]
 async fn what_meets_others_for_ever_is_a_conflict() {
     let server = transacting(|_| {
-        Some(cancelled(json!([{"Code": "TransactionConflict"}, {"Code": "None"}])))
+        Some(cancelled(&json!([{"Code": "TransactionConflict"}, {"Code": "None"}])))
     })
     .await;
     let error = server.aws().await.kv.transact(two_steps()).await.unwrap_err();
@@ -91,7 +91,7 @@ async fn a_transaction_that_finds_its_own_nonce_was_applied() {
         let mut found = record(1, "");
         found["_v"] = version_in(step);
         Some(cancelled(
-            json!([{"Code": "ConditionalCheckFailed", "Item": found}, {"Code": "None"}]),
+            &json!([{"Code": "ConditionalCheckFailed", "Item": found}, {"Code": "None"}]),
         ))
     })
     .await;
@@ -103,7 +103,7 @@ async fn a_transaction_that_finds_its_own_nonce_was_applied() {
 async fn a_step_on_what_has_expired_starts_empty() {
     let server = transacting(|call| {
         let found = json!([{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": expired(2, "dead")}]);
-        (call.nth == 0).then(|| cancelled(found))
+        (call.nth == 0).then(|| cancelled(&found))
     })
     .await;
     server.aws().await.kv.transact(two_steps()).await.unwrap();
