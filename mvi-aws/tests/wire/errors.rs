@@ -18,7 +18,7 @@ const THROTTLED: &str = "ProvisionedThroughputExceededException";
 
 async fn putting(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> mvi_core::Error {
     let server = Server::start(move |call| (call.op == "PutItem").then(|| script(call))).await;
-    server.aws().await.kv.put(Put::new(links(), key(), item())).await.unwrap_err()
+    server.hasty().await.kv.put(Put::new(links(), key(), item())).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_refused_attempt_after_a_failed_one_may_have_been_applied() {
 #[tokio::test]
 async fn a_read_is_not_applied_however_it_fails() {
     let server = Server::start(|call| (call.op == "GetItem").then_some(Reply::Never)).await;
-    let error = server.aws().await.kv.get(Get::new(links(), key())).await.unwrap_err();
+    let error = server.hasty().await.kv.get(Get::new(links(), key())).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Safe));
 }
 

@@ -71,8 +71,8 @@ async fn first<T>(mut items: mvi_core::Items<T>) -> Result<T, Error> {
     items.next().await.expect("an item or an error")
 }
 
-/// The calls, one after another, that each operation makes of AWS at most, in the time limits of the tests.
-const IN_TIME: Duration = Duration::from_millis(2 * 400 + 500);
+/// Two calls of AWS, of 400 ms each at most, on a machine that is busy.
+const IN_TIME: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_is_called() {
@@ -90,7 +90,7 @@ async fn a_server_that_never_answers_is_an_error_in_time() {
             _ => Some(Reply::Never),
         })
         .await;
-        let kv = server.aws().await.kv;
+        let kv = server.hasty().await.kv;
         let looks = matches!(*op, "kv.table" | "kv.create_table");
         if looks {
             // The first look is for the others.
@@ -112,7 +112,7 @@ async fn a_server_that_never_answers_is_an_error_in_time() {
 async fn a_table_that_can_not_be_looked_at_is_an_error_in_time() {
     for (op, call) in CALLS {
         let server = Server::start(|_| Some(Reply::Never)).await;
-        let kv = server.aws().await.kv;
+        let kv = server.hasty().await.kv;
         let start = Instant::now();
         let error = call(kv).await.expect_err(op);
         assert!(start.elapsed() < IN_TIME, "{op} took {:?}", start.elapsed());

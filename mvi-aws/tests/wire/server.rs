@@ -63,27 +63,35 @@ impl Server {
         Self { url, calls, task }
     }
 
-    /// A client of it that waits for no longer than 100 ms an attempt, two attempts a call.
+    /// A client of it that makes two attempts a call, and waits for longer than a busy machine takes.
     pub(crate) async fn aws(&self) -> Aws {
         self.builder().build().await.unwrap()
     }
 
+    /// The same that waits for no longer than 150 ms an attempt, and 400 ms in all.
+    pub(crate) async fn hasty(&self) -> Aws {
+        let timeouts = Timeouts {
+            connect: Duration::from_secs(5),
+            read: Duration::from_millis(100),
+            attempt: Duration::from_millis(150),
+            operation: Duration::from_millis(400),
+        };
+        self.builder().timeouts(timeouts).build().await.unwrap()
+    }
+
     pub(crate) fn builder(&self) -> AwsBuilder {
+        let pause = Duration::from_millis(1);
         Aws::builder()
             .region("eu-central-1")
             .endpoint(&self.url)
             .credentials("test-id", "test-key")
             .timeouts(Timeouts {
-                connect: Duration::from_millis(500),
-                read: Duration::from_millis(100),
-                attempt: Duration::from_millis(150),
-                operation: Duration::from_millis(400),
+                connect: Duration::from_secs(10),
+                read: Duration::from_secs(20),
+                attempt: Duration::from_secs(20),
+                operation: Duration::from_secs(30),
             })
-            .retries(Retries {
-                attempts: 2,
-                first_pause: Duration::from_millis(1),
-                longest_pause: Duration::from_millis(2),
-            })
+            .retries(Retries { attempts: 2, first_pause: pause, longest_pause: 2 * pause })
     }
 
     /// All calls of `op` so far.
