@@ -1,15 +1,14 @@
 //! Reads that page: nothing is locked, and time may pass, between two pages.
 
 use std::{
-    collections::VecDeque,
     num::NonZeroU32,
     ops::ControlFlow,
     sync::{Arc, Mutex},
 };
 
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mvi_core::{
-    Items, Name, Result,
+    Error, Items, Name, Result,
     kv::{Condition, Consistency, Cursor, Found, Order, Query, Record, Scan, Table},
 };
 
@@ -105,13 +104,12 @@ struct Reading {
     request: Arc<Request>,
     /// How many records may still be given.
     left: Option<u64>,
-    place: Place,
-    buffer: VecDeque<Arc<Stored>>,
+    progress: Progress,
 }
 
 /// How far a stream has come.
 #[derive(Clone, Debug)]
-enum Place {
+enum Progress {
     Start,
     /// After the last record that was read; and whether the page had none.
     After(Option<Last>, bool),
@@ -119,53 +117,46 @@ enum Place {
 }
 
 struct Page {
-    found: VecDeque<Arc<Stored>>,
-    place: Place,
+    found: Vec<Arc<Stored>>,
+    progress: Progress,
 }
 
 impl SimKv {
     pub(super) fn stream(&self, request: Request) -> Items<Record> {
-        let left = request.limit();
-        let reading = Reading {
-            kv: self.clone(),
-            request: Arc::new(request),
-            left,
-            place: Place::Start,
-            buffer: VecDeque::new(),
-        };
-        stream::try_unfold(reading, |mut reading| async move {
-            Ok(reading.next().await?.map(|record| (record, reading)))
-        })
-        .boxed()
+        let (kv, left) = (self.clone(), request.limit());
+        let reading = Reading { kv, request: Arc::new(request), left, progress: Progress::Start };
+        let pages = stream::try_unfold(reading, |mut reading| async move {
+            Ok::<_, Error>(reading.next().await?.map(|found| (found, reading)))
+        });
+        // Copied one by one, where nothing is locked.
+        let records = |found: Vec<Arc<Stored>>| found.into_iter().map(|it| Ok(it.record.clone()));
+        pages.map_ok(move |found| stream::iter(records(found))).try_flatten().boxed()
     }
 }
 
 impl Reading {
-    async fn next(&mut self) -> Result<Option<Record>> {
-        loop {
-            if let Some(stored) = self.buffer.pop_front() {
-                return Ok(Some(stored.record.clone()));
-            }
-            // A limit of 0 asks for nothing, and is checked all the same.
-            let begun = !matches!(self.place, Place::Start);
-            if matches!(self.place, Place::End) || (begun && self.left == Some(0)) {
-                return Ok(None);
-            }
-            let Page { found, place } = self.page().await?;
-            self.left = self.left.map(|left| left.saturating_sub(found.len() as u64));
-            (self.buffer, self.place) = (found, place);
+    /// What the next page has, which may be nothing; `None` after the last.
+    async fn next(&mut self) -> Result<Option<Vec<Arc<Stored>>>> {
+        // A limit of 0 asks for nothing, and is checked all the same.
+        let begun = !matches!(self.progress, Progress::Start);
+        if matches!(self.progress, Progress::End) || (begun && self.left == Some(0)) {
+            return Ok(None);
         }
+        let Page { found, progress } = self.page().await?;
+        self.left = self.left.map(|left| left.saturating_sub(found.len() as u64));
+        self.progress = progress;
+        Ok(Some(found))
     }
 
     async fn page(&self) -> Result<Page> {
-        let Self { kv, request, left, place, buffer: _ } = self;
+        let Self { kv, request, left, progress } = self;
         let (op, table) = (op(request.op()), request.table().clone());
-        if matches!(place, Place::Start) {
+        if matches!(progress, Progress::Start) {
             kv.check(&table, |it| request.check(it)).map_err(|e| e.or_at(op.name(), &table))?;
         }
         let (store, request) = (Arc::clone(&kv.store), Arc::clone(request));
-        let (left, place) = (*left, place.clone());
-        let read = move |turn: &Turn<'_>| read_page(&store, turn, &request, left, place);
+        let (left, progress) = (*left, progress.clone());
+        let read = move |turn: &Turn<'_>| read_page(&store, turn, &request, left, progress);
         kv.world.call(op, table.as_str(), read).await
     }
 }
@@ -175,7 +166,7 @@ fn read_page(
     turn: &Turn<'_>,
     request: &Request,
     left: Option<u64>,
-    place: Place,
+    progress: Progress,
 ) -> Result<Page> {
     let mut store = lock(store);
     if let Request::Query(query) = request {
@@ -183,44 +174,44 @@ fn read_page(
     }
     let room = store.room(turn, request.table())?;
     request.check(&room.table)?;
-    let mut page = Page { found: VecDeque::new(), place: Place::End };
+    let mut page = Page { found: Vec::new(), progress: Progress::End };
     let Some(reads) = request.reads(&room.table, &room.records) else { return Ok(page) };
-    let (last, was_empty) = match place {
-        Place::After(last, was_empty) => (last, was_empty),
-        Place::Start | Place::End => {
+    let (last, was_empty) = match progress {
+        Progress::After(last, was_empty) => (last, was_empty),
+        Progress::Start | Progress::End => {
             let start = request.after();
             (start.map(|it| room.records.last(&it.key, it.place.as_ref())), false)
         }
     };
     // Never two in a row, so that a stream comes to its end.
     if !was_empty && turn.world.chance(turn.weather.kv.empty_page) {
-        page.place = Place::After(last, true);
+        page.progress = Progress::After(last, true);
         return Ok(page);
     }
     let mut size = request.page(turn);
     if turn.world.chance(turn.weather.kv.short_page) {
         size = 1 + turn.world.pick(size);
     }
-    let now = turn.now();
     let (mut read, mut failed, mut reached) = (0, None, None);
     let moment = turn.as_of(request.consistency());
+    let filter = request.filter().map(|it| (it, turn.now()));
     room.records.read(&reads, last.as_ref(), request.descending(), moment, |at, stored| {
         let full = left.is_some_and(|left| page.found.len() as u64 >= left);
         if read == size || full {
-            page.place = Place::After(reached.take(), false);
+            page.progress = Progress::After(reached.map(Last::from), false);
             return ControlFlow::Break(());
         }
         read += 1;
         reached = Some(at);
         let Stored { record, .. } = &**stored;
         let found = Found { item: &record.item, version: &record.version };
-        let wanted = match request.filter() {
+        let wanted = match filter {
             _ if is_expired(record, turn) => Ok(false),
-            Some(filter) => filter.holds(Some(found), now),
+            Some((filter, now)) => filter.holds(Some(found), now),
             None => Ok(true),
         };
         match wanted {
-            Ok(true) => page.found.push_back(Arc::clone(stored)),
+            Ok(true) => page.found.push(Arc::clone(stored)),
             Ok(false) => {}
             Err(error) => {
                 failed = Some(error);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    ops::Bound,
+    ops::{Bound, ControlFlow},
     sync::Arc,
 };
 
@@ -10,9 +10,9 @@ use mvi_core::kv::{Key, KeyValue, Query, Record, Scan, Segment, Table, codec};
 
 use crate::{clock::Moment, sim::world::mix};
 
-/// Where a record is: one of 16 shards, by a hash of its partition, then the bytes by which its key sorts. So a scan finds
-/// partitions in an order that means nothing, and a partition's records together and in order.
-pub(super) type Place = (u8, Vec<u8>);
+/// Where a record is: a hash of its partition, then the bytes by which its key sorts. So a scan finds partitions in an
+/// order that means nothing, and a partition's records together and in order; and few bytes are compared.
+pub(super) type Place = (u32, Vec<u8>);
 
 /// Where a record is in an index: the bytes by which it sorts there.
 type IndexPlace = Vec<u8>;
@@ -58,14 +58,11 @@ pub(super) struct Records {
     indexes: Vec<BTreeMap<IndexPlace, Place>>,
 }
 
-/// The segment that holds every record.
-const ALL: Segment = Segment { number: 0, of: 1 };
-
 /// What a stream reads, as a range of places.
 #[derive(Clone, Debug)]
 pub(super) enum Reads {
-    /// Of the table, in one of its segments.
-    Slots(Bound<Place>, Bound<Place>, Segment),
+    /// Of the table.
+    Slots(Bound<Place>, Bound<Place>),
     /// Of one of its indexes.
     Index(usize, Bound<IndexPlace>, Bound<IndexPlace>),
 }
@@ -77,6 +74,22 @@ pub(super) enum Last {
     Index(IndexPlace),
 }
 
+/// A place that a page reads: most are passed by, so it is only borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum At<'a> {
+    Slot(&'a Place),
+    Index(&'a IndexPlace),
+}
+
+impl From<At<'_>> for Last {
+    fn from(at: At<'_>) -> Self {
+        match at {
+            At::Slot(place) => Self::Slot(place.clone()),
+            At::Index(place) => Self::Index(place.clone()),
+        }
+    }
+}
+
 impl Records {
     pub(super) fn new(seed: u64, table: &Table) -> Self {
         let indexes = table.indexes.iter().map(|_| BTreeMap::new()).collect();
@@ -84,16 +97,11 @@ impl Records {
     }
 
     pub(super) fn place(&self, key: &Key) -> Place {
-        (self.shard(&key.partition), codec::sort_bytes(key))
-    }
-
-    fn shard(&self, partition: &KeyValue) -> u8 {
-        let [high, _] = self.hash(partition).to_be_bytes();
-        high >> 4
+        (self.hash(&key.partition), codec::sort_bytes(key))
     }
 
     /// [FNV-1a](http://www.isthe.com/chongo/tech/comp/fnv/), then spread by the seed: what is unordered is so in each simulation in its own way.
-    fn hash(&self, partition: &KeyValue) -> u16 {
+    fn hash(&self, partition: &KeyValue) -> u32 {
         let fnv = |bytes: &[u8]| {
             bytes.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
@@ -104,8 +112,8 @@ impl Records {
             KeyValue::Int(int) => fnv(&int.to_be_bytes()),
             KeyValue::Bytes(bytes) => fnv(bytes),
         };
-        let [high, low, ..] = mix(hash ^ self.seed).to_be_bytes();
-        u16::from_be_bytes([high, low])
+        let [a, b, c, d, ..] = mix(hash ^ self.seed).to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 
     /// What was at `place` at that moment; what is there, where it is `None`.
@@ -185,17 +193,21 @@ impl Records {
             let number = table.indexes.iter().position(|it| it.name == *name)?;
             return Some(Reads::Index(number, Bound::Included(from), Bound::Excluded(to)));
         }
-        let shard = self.shard(&query.partition);
-        Some(Reads::Slots(Bound::Included((shard, from)), Bound::Excluded((shard, to)), ALL))
+        let hash = self.hash(&query.partition);
+        Some(Reads::Slots(Bound::Included((hash, from)), Bound::Excluded((hash, to))))
     }
 
     /// What `scan` reads.
     pub(super) fn scan(scan: &Scan) -> Reads {
-        Reads::Slots(Bound::Unbounded, Bound::Unbounded, scan.segment.unwrap_or(ALL))
-    }
-
-    fn is_in(&self, segment: Segment, partition: &KeyValue) -> bool {
-        segment.of < 2 || u32::from(self.hash(partition)) % segment.of == segment.number
+        let Some(Segment { number, of }) = scan.segment else {
+            return Reads::Slots(Bound::Unbounded, Bound::Unbounded);
+        };
+        // Each segment has its share of the hashes.
+        let start = |part: u64| (part << 32) / u64::from(of.max(1));
+        let bound = |part| u32::try_from(start(part)).ok().map(|hash| (hash, Vec::new()));
+        let from = bound(number.into()).map_or(Bound::Unbounded, Bound::Included);
+        let to = bound(u64::from(number) + 1).map_or(Bound::Unbounded, Bound::Excluded);
+        Reads::Slots(from, to)
     }
 
     /// The last place of a reader whose cursor is at `key`, in an index at `place`.
@@ -207,16 +219,16 @@ impl Records {
     }
 
     /// Calls `each` with what `reads` holds as it was at `moment`, in order, after `last`, until it breaks off.
-    pub(super) fn read(
-        &self,
+    pub(super) fn read<'a>(
+        &'a self,
         reads: &Reads,
         last: Option<&Last>,
         descending: bool,
         moment: Option<Moment>,
-        mut each: impl FnMut(Last, &Arc<Stored>) -> std::ops::ControlFlow<()>,
+        mut each: impl FnMut(At<'a>, &'a Arc<Stored>) -> ControlFlow<()>,
     ) {
         match reads {
-            Reads::Slots(from, to, segment) => {
+            Reads::Slots(from, to) => {
                 let last = match last {
                     Some(Last::Slot(place)) => Some(place),
                     _ => None,
@@ -224,10 +236,7 @@ impl Records {
                 let Some(range) = rest(from, to, last, descending) else { return };
                 let range = self.slots.range(range);
                 let found = range.filter_map(|(place, slot)| Some((place, slot.at(moment)?)));
-                let found = found.filter(|(_, it)| self.is_in(*segment, &it.record.key.partition));
-                let _ = walk(found, descending, |(place, found)| {
-                    each(Last::Slot(place.clone()), found)
-                });
+                let _ = walk(found, descending, |(place, found)| each(At::Slot(place), found));
             }
             Reads::Index(number, from, to) => {
                 let last = match last {
@@ -241,7 +250,7 @@ impl Records {
                     // The index holds the places of the past as well.
                     (found.places[*number].as_ref() == Some(at)).then_some((at, found))
                 });
-                let _ = walk(found, descending, |(at, found)| each(Last::Index(at.clone()), found));
+                let _ = walk(found, descending, |(at, found)| each(At::Index(at), found));
             }
         }
     }
@@ -261,8 +270,8 @@ fn tidy(indexes: &mut [BTreeMap<IndexPlace, Place>], slot: &Slot, old: &Stored) 
 fn walk<T>(
     items: impl DoubleEndedIterator<Item = T>,
     descending: bool,
-    mut each: impl FnMut(T) -> std::ops::ControlFlow<()>,
-) -> std::ops::ControlFlow<()> {
+    mut each: impl FnMut(T) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut items = items;
     if descending { items.rev().try_for_each(each) } else { items.try_for_each(&mut each) }
 }

@@ -39,6 +39,8 @@ pub(super) struct Store {
 pub(super) struct Room {
     pub(super) table: Table,
     pub(super) records: Records,
+    /// The store that it is in, for the events to come.
+    store: Weak<Mutex<Store>>,
     /// Tells it from one of the same name that was there before.
     id: u64,
     /// Before, it is not found; `None` where it always is.
@@ -108,15 +110,18 @@ impl Store {
         let visible = (!hidden.is_zero()).then(|| turn.at().after(hidden));
         if active > turn.at() {
             table.state = TableState::Creating;
-            self.later(turn.world, active, &name, id, |room, world, at| {
+        }
+        let records = Records::new(turn.world.seed(), &table);
+        let (store, gone) = (Weak::clone(&self.me), Moment::NEVER);
+        let room = Room { table: table.clone(), records, store, id, visible, gone };
+        if table.state == TableState::Creating {
+            room.later(turn.world, active, |room, world, at| {
                 if room.table.state == TableState::Creating {
                     room.table.state = TableState::Active;
                     world.log(at, None, "kv.active", room.table.name.as_str(), Outcome::Happened);
                 }
             });
         }
-        let records = Records::new(turn.world.seed(), &table);
-        let room = Room { table: table.clone(), records, id, visible, gone: Moment::NEVER };
         self.ghosts.remove(&name);
         self.tables.insert(name, room);
         Ok(Made::Table(table))
@@ -177,26 +182,6 @@ impl Store {
             // A new table of the same name took the ghost's place, and its own ghost comes later.
             if store.tables.get(&name).is_none_or(|it| it.id == id) {
                 store.ghosts.remove(&name);
-            }
-        });
-    }
-
-    /// Has `event` happen to the table `name`, if it is still the one called `id` then.
-    fn later(
-        &self,
-        world: &World,
-        at: Moment,
-        name: &Name,
-        id: u64,
-        event: impl FnOnce(&mut Room, &Arc<World>, Moment) + Send + 'static,
-    ) {
-        let (me, name) = (Weak::clone(&self.me), name.clone());
-        world.schedule(at, move |world, at| {
-            let Some(store) = me.upgrade() else { return };
-            if let Some(room) = lock(&store).tables.get_mut(&name)
-                && room.id == id
-            {
-                event(room, world, at);
             }
         });
     }
@@ -299,7 +284,9 @@ impl Store {
                 Effect::Write(record) => Some(record.version.clone()),
                 Effect::Nothing | Effect::Remove => None,
             });
-            self.commit(turn, &table, plan);
+            if let Some(room) = self.tables.get_mut(&table) {
+                room.commit(turn, plan);
+            }
         }
         Ok(versions)
     }
@@ -312,44 +299,15 @@ impl Store {
         answer: impl FnOnce(&Record) -> R,
     ) -> Result<Option<R>> {
         let (table, key) = step.target();
-        let table = table.clone();
-        self.pace(turn, &table, &key.partition)?;
-        let plan = self.room(turn, &table)?.plan(turn, step)?;
+        self.pace(turn, table, &key.partition)?;
+        let room = self.room(turn, table)?;
+        let plan = room.plan(turn, step)?;
         let answer = match &plan.effect {
             Effect::Write(record) => Some(answer(record)),
             Effect::Nothing | Effect::Remove => None,
         };
-        self.commit(turn, &table, plan);
+        room.commit(turn, plan);
         Ok(answer)
-    }
-
-    fn commit(&mut self, turn: &Turn<'_>, name: &Name, plan: Plan) {
-        let Plan { place, effect } = plan;
-        let record = match effect {
-            Effect::Nothing => return,
-            Effect::Remove => None,
-            Effect::Write(record) => Some(record),
-        };
-        let Some(Room { table, records, id, .. }) = self.tables.get_mut(name) else { return };
-        let lag = *turn.weather.kv.lag.end();
-        let keep = (!lag.is_zero()).then(|| turn.at());
-        let expiry = record.as_ref().and_then(|it| Some((it.expires?, it.version.clone())));
-        let event = (keep.is_some() || expiry.is_some()).then(|| (*id, place.clone()));
-        records.write(table, place, record, keep);
-        let Some((id, place)) = event else { return };
-        if let Some((expires, version)) = expiry {
-            let removed = turn.world.draw(&turn.weather.kv.removal);
-            let place = place.clone();
-            let gone = Moment::from(expires).after(removed);
-            self.later(turn.world, gone, name, id, move |room, world, at| {
-                room.expire(place, &version, world, at);
-            });
-        }
-        if let Some(until) = keep {
-            self.later(turn.world, until.after(lag), name, id, move |room, _, _| {
-                room.records.forget(&place, until);
-            });
-        }
     }
 }
 
@@ -415,6 +373,52 @@ impl Room {
             }
         };
         Ok(Plan { place, effect })
+    }
+
+    /// Does what was planned.
+    fn commit(&mut self, turn: &Turn<'_>, plan: Plan) {
+        let Plan { place, effect } = plan;
+        let record = match effect {
+            Effect::Nothing => return,
+            Effect::Remove => None,
+            Effect::Write(record) => Some(record),
+        };
+        let lag = *turn.weather.kv.lag.end();
+        let keep = (!lag.is_zero()).then(|| turn.at());
+        let expiry = record.as_ref().and_then(|it| Some((it.expires?, it.version.clone())));
+        let event = (keep.is_some() || expiry.is_some()).then(|| place.clone());
+        self.records.write(&self.table, place, record, keep);
+        let Some(place) = event else { return };
+        if let Some((expires, version)) = expiry {
+            let removed = turn.world.draw(&turn.weather.kv.removal);
+            let place = place.clone();
+            self.later(turn.world, Moment::from(expires).after(removed), move |room, world, at| {
+                room.expire(place, &version, world, at);
+            });
+        }
+        if let Some(until) = keep {
+            self.later(turn.world, until.after(lag), move |room, _, _| {
+                room.records.forget(&place, until);
+            });
+        }
+    }
+
+    /// Has `event` happen to the table, if it is still there then.
+    fn later(
+        &self,
+        world: &World,
+        at: Moment,
+        event: impl FnOnce(&mut Self, &Arc<World>, Moment) + Send + 'static,
+    ) {
+        let (store, name, id) = (Weak::clone(&self.store), self.table.name.clone(), self.id);
+        world.schedule(at, move |world, at| {
+            let Some(store) = store.upgrade() else { return };
+            if let Some(room) = lock(&store).tables.get_mut(&name)
+                && room.id == id
+            {
+                event(room, world, at);
+            }
+        });
     }
 
     /// Removes an expired record, unless it has been written since.

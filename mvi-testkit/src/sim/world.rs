@@ -311,7 +311,7 @@ impl World {
         if probability <= 0.0 {
             return false;
         }
-        f64::from(lock(&self.dice).next_u32()) < probability * f64::from(u32::MAX)
+        f64::from(lock(&self.dice).next_u32()) <= probability * f64::from(u32::MAX)
     }
 
     /// A number that no other call of this world gives: ids are made of it.

@@ -16,7 +16,7 @@ use super::{by_owner, link, links, links_table, seconds, simulated, visits, visi
 #[derive(PartialEq)]
 struct Run {
     log: Vec<String>,
-    seen: Vec<String>,
+    answers: Vec<String>,
     injected: usize,
 }
 
@@ -37,12 +37,12 @@ fn run(seed: u64) -> Run {
         let _ = cloud.kv.create_table(visits_table()).await;
         sim.sleep(seconds(15)).await.unwrap();
         let callers: Vec<_> = (0..8).map(|it| tokio::spawn(work(cloud.clone(), it))).collect();
-        let mut seen = Vec::new();
+        let mut answers = Vec::new();
         for caller in callers {
-            seen.extend(caller.await.unwrap());
+            answers.extend(caller.await.unwrap());
         }
         let log = sim.log().iter().map(ToString::to_string).collect();
-        Run { log, seen, injected: faults.injected().len() }
+        Run { log, answers, injected: faults.injected().len() }
     })
 }
 
