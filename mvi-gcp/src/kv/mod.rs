@@ -48,10 +48,10 @@ use firestore::FirestoreDb;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mvi_core::{
     Applied, Error, ErrorKind, Items, Kv, Labels, Name, Result,
-    ensure::{self, Attempt, Backend, Born, Fingerprint, Life, Marks, Observed, Unique, Wanted},
+    ensure::{self, Attempt, Backend, Born, Life, Marks, Observed, Unique, Wanted},
     kv::{
-        Attr, CreateTable, Delete, Get, GetMany, Index, Key, Put, Query, Record, Scan, Step, Table,
-        TableState, Tables, Transact, Ttl, Update, Version, Write, WriteMany, codec,
+        CreateTable, Delete, Get, GetMany, Key, Put, Query, Record, Scan, Step, Table, TableState,
+        Tables, Transact, Ttl, Update, Version, Write, WriteMany, codec,
     },
 };
 use tokio::time::Instant;
@@ -219,12 +219,10 @@ fn unsent(error: Error) -> Error {
 impl Kv for FirestoreKv {
     async fn create_table(&self, request: CreateTable) -> Result<Table> {
         const OP: &str = "kv.create_table";
-        let CreateTable { name, partition, sort, indexes, ttl, labels } = {
-            request.check().map_err(|e| e.at(OP, &request.name))?;
-            request
-        };
+        request.check().map_err(|e| e.at(OP, &request.name))?;
+        let wanted = Wanted::new(OP, &request.name, &request.fingerprint());
+        let CreateTable { name, partition, sort, indexes, ttl, labels } = request;
         let schema = Schema { partition, sort, indexes, ttl, labels };
-        let wanted = Wanted::new(OP, &name, &fingerprint(&schema));
         let made = ensure::ensure(&NewTable { kv: self, name: &name, schema }, &wanted).await?;
         self.tables.remember(made.clone());
         Ok(made)
@@ -393,8 +391,9 @@ impl Backend for NewTable<'_> {
             }
             Err(e) => return Err(e),
         }
-        let entry = self.find().await?.ok_or_else(no_table)?;
-        Ok(collection(&entry.table))
+        // Whatever goes wrong from here on, the table is there.
+        let made = self.find().await.and_then(|it| it.ok_or_else(no_table));
+        made.map(|it| collection(&it.table)).map_err(|e| e.with_applied(Applied::Yes))
     }
 
     async fn finish(&self, id: &String) -> Result<Table> {
@@ -417,27 +416,4 @@ impl Backend for NewTable<'_> {
     fn birth(&self) -> Born {
         Born::new(clock::now(), getrandom::u64().unwrap_or_default())
     }
-}
-
-/// What must be the same for a table to be the same. Its name is its own.
-fn fingerprint(schema: &Schema) -> Fingerprint {
-    let Schema { partition, sort, indexes, ttl, labels } = schema;
-    let attr = |it: &Attr| format!("{:?} {}", it.kind, it.name);
-    let index = |it: &Index| {
-        let Index { name, partition, sort } = it;
-        Fingerprint::of("kv.index")
-            .field("name", name)
-            .field("partition", attr(partition))
-            .optional("sort", sort.as_ref().map(attr))
-    };
-    let ttl = match ttl {
-        Ttl::Off => "off",
-        Ttl::On => "on",
-    };
-    Fingerprint::of("kv.table")
-        .field("partition", attr(partition))
-        .optional("sort", sort.as_ref().map(attr))
-        .set("indexes", indexes.iter().map(index))
-        .unless("ttl", ttl, "off")
-        .set("labels", labels.iter().map(|(key, value)| format!("{key}={value}")))
 }

@@ -197,6 +197,7 @@ pub(super) async fn commit(
     let mut round = 0;
     loop {
         round += 1;
+        let begun = Instant::now();
         let seen = look(client, deadline, steps, round).await?;
         let now = clock::now();
         let decided = steps.iter().zip(&seen).map(|(step, seen)| step.decide(seen, now));
@@ -208,7 +209,9 @@ pub(super) async fn commit(
             return settle(client, deadline, steps, records, error).await;
         }
         let pause = pause(&CONTENTION, round);
-        let spent = round >= CONTENTION.attempts || Instant::now() + pause >= deadline;
+        // A round that would not be through in time is not begun: it would end in doubt.
+        let through = Instant::now() + pause + begun.elapsed() * 4;
+        let spent = round >= CONTENTION.attempts || through >= deadline;
         let repeats = match error.kind() {
             // Without a precondition only an aborted commit may do better next time.
             ErrorKind::Conflict => {
