@@ -17,7 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::{Stream, stream};
 use mvi_core::{
     Applied, Error, ErrorKind, Labels, Name, Result, Timestamp,
-    ensure::{self, Backend, Born, Fingerprint, Life, Marks, Observed, Unique, Wanted},
+    ensure::{self, Backend, Born, Life, Marks, Observed, Unique, Wanted},
     kv::{Attr, CreateTable, Index, KeyKind, Table, TableState, Ttl},
 };
 
@@ -108,7 +108,7 @@ impl Inner {
 
     pub(super) async fn create_table(&self, request: CreateTable) -> Result<Table> {
         request.check()?;
-        let wanted = Wanted::new("kv.create_table", &request.name, &fingerprint(&request));
+        let wanted = Wanted::new("kv.create_table", &request.name, &request.fingerprint());
         let table = ensure::ensure(&Creation { inner: self, request: &request }, &wanted).await?;
         self.tables.forget(&table.name);
         self.tables.remember(table.clone());
@@ -200,35 +200,6 @@ struct Described {
     marks: Marks,
 }
 
-fn fingerprint(request: &CreateTable) -> Fingerprint {
-    let CreateTable { name: _, partition, sort, indexes, ttl, labels } = request;
-    let on = |ttl: Ttl| if ttl == Ttl::On { "on" } else { "off" };
-    Fingerprint::of("kv.table")
-        .field("partition", attr_text(partition))
-        .optional("sort", sort.as_ref().map(attr_text))
-        .set("indexes", indexes.iter().map(index_print))
-        .unless("ttl", on(*ttl), on(Ttl::Off))
-        .list("labels", labels.iter().map(|(key, value)| format!("{key}={value}")))
-}
-
-fn index_print(index: &Index) -> Fingerprint {
-    let Index { name, partition, sort } = index;
-    Fingerprint::of("kv.index")
-        .field("name", name)
-        .field("partition", attr_text(partition))
-        .optional("sort", sort.as_ref().map(attr_text))
-}
-
-fn attr_text(attr: &Attr) -> String {
-    let Attr { name, kind } = attr;
-    let kind = match kind {
-        KeyKind::Text => "text",
-        KeyKind::Int => "int",
-        KeyKind::Bytes => "bytes",
-    };
-    format!("{kind} {name}")
-}
-
 /// A table in the making.
 struct Creation<'a> {
     inner: &'a Inner,
@@ -245,6 +216,12 @@ impl Backend for Creation<'_> {
 
     async fn observe(&self) -> Result<Vec<Observed<String>>> {
         match self.inner.look(&self.request.name, Reading::Now).await {
+            Ok((Table { state: TableState::Creating, .. }, Described { marks, .. }))
+                if marks.stamp.is_none() =>
+            {
+                let message = "a table in the making, whose tags can't be seen yet";
+                Err(Error::conflict(message))
+            }
             Ok((table, Described { id, marks })) => {
                 let life = match table.state {
                     TableState::Deleting => Life::Dying,

@@ -4,8 +4,8 @@ use std::{collections::HashSet, ops::Bound};
 
 use super::{
     Attr, Change, Consistency, CreateTable, Cursor, Delete, Expiry, Get, GetMany, Index, Item, Key,
-    KeyValue, Put, Query, Range, Record, Scan, Step, Table, Transact, Update, Write, WriteMany,
-    item_bytes, key_bytes,
+    KeyKind, KeyValue, Put, Query, Range, Record, Scan, Step, Table, Transact, Ttl, Update, Write,
+    WriteMany, item_bytes, key_bytes,
     limits::{
         MAX_CHANGES, MAX_INDEXES, MAX_ITEM_BYTES, MAX_KEY_BYTES, MAX_SEGMENTS, MAX_STEPS,
         MAX_TRANSACT_BYTES, Use, check_after, check_against, check_attrs, check_condition,
@@ -15,7 +15,7 @@ use super::{
     },
     value_bytes,
 };
-use crate::{Name, Result};
+use crate::{Name, Result, ensure::Fingerprint};
 
 impl CreateTable {
     /// Checks names and limits.
@@ -46,6 +46,40 @@ impl CreateTable {
         }
         Ok(())
     }
+}
+
+impl CreateTable {
+    /// What makes another request for the name the same: all of it but the name. For provider authors.
+    ///
+    /// The order of indexes means nothing.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let Self { name: _, partition, sort, indexes, ttl, labels } = self;
+        let index = |it: &Index| {
+            let Index { name, partition, sort } = it;
+            Fingerprint::of("kv.index")
+                .field("name", name)
+                .field("partition", attr_text(partition))
+                .optional("sort", sort.as_ref().map(attr_text))
+        };
+        let on = |ttl: Ttl| if ttl == Ttl::On { "on" } else { "off" };
+        Fingerprint::of("kv.table")
+            .field("partition", attr_text(partition))
+            .optional("sort", sort.as_ref().map(attr_text))
+            .set("indexes", indexes.iter().map(index))
+            .unless("ttl", on(*ttl), on(Ttl::Off))
+            .set("labels", labels.iter().map(|(key, value)| format!("{key}={value}")))
+    }
+}
+
+/// Spelled out: what is stamped on a table must not follow a type's `Debug`.
+fn attr_text(attr: &Attr) -> String {
+    let Attr { name, kind } = attr;
+    let kind = match kind {
+        KeyKind::Text => "text",
+        KeyKind::Int => "int",
+        KeyKind::Bytes => "bytes",
+    };
+    format!("{kind} {name}")
 }
 
 impl Table {
@@ -442,5 +476,35 @@ impl Scan {
         }
         filter.as_ref().map_or(Ok(()), |it| check_condition(it, Use::Filter(None), table))?;
         check_after(table, None, after.as_ref(), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Labels;
+
+    fn index(name: &str, attr: Attr) -> Index {
+        Index::new(Name::new(name).unwrap(), attr)
+    }
+
+    fn links() -> CreateTable {
+        CreateTable::new(Name::new("links").unwrap(), Attr::text("code")).sort(Attr::int("at"))
+    }
+
+    #[test]
+    fn what_is_stamped_on_tables_stays_as_it_is() {
+        let (a, b) = (index("by-owner", Attr::text("owner")), index("by-hits", Attr::int("hits")));
+        let labels = Labels::new().with("app", "links").unwrap();
+        let full = links().index(a.clone()).index(b.clone()).ttl(Ttl::On).labels(labels);
+        // Tables that stand in clouds carry these.
+        assert_eq!(links().fingerprint().to_string(), "v1-108872e4f024ff6c5dbea28cecb4fd26");
+        assert_eq!(full.fingerprint().to_string(), "v1-08b723dba744542f7017227d00d184c2");
+        let turned = CreateTable { indexes: vec![b, a], ..full.clone() };
+        assert_eq!(turned.fingerprint(), full.fingerprint());
+        let other = CreateTable { ttl: Ttl::Off, ..full.clone() };
+        assert_ne!(other.fingerprint(), full.fingerprint());
+        let renamed = CreateTable { name: Name::new("other").unwrap(), ..full.clone() };
+        assert_eq!(renamed.fingerprint(), full.fingerprint());
     }
 }
