@@ -17,6 +17,9 @@ use super::{
     scope::{self, Scope},
 };
 
+/// The most real time that a case may take in one simulated world, and in a real one, where many cases share one machine.
+const WATCHDOGS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(3)];
+
 /// How many worlds a case sees on a simulated backend, unless `MVI_SEED` names one.
 const SEEDS: u64 = 4;
 
@@ -27,6 +30,7 @@ pub struct Backend {
     pub(super) divergences: BTreeMap<&'static str, &'static str>,
     pub(super) twice: Vec<&'static str>,
     pub(super) place: Place,
+    pub(super) watchdog: Duration,
     /// What the cases have come to, and what they have called.
     pub(super) seen: Mutex<Seen>,
 }
@@ -133,8 +137,17 @@ impl Backend {
 
     fn at(name: &'static str, oracle: impl Into<String>, place: Place) -> Self {
         let oracle = oracle.into();
-        let divergences = BTreeMap::new();
-        Self { name, oracle, divergences, twice: Vec::new(), place, seen: Mutex::default() }
+        let [simulated, real] = WATCHDOGS;
+        let watchdog = if matches!(place, Place::Simulated(_)) { simulated } else { real };
+        Self {
+            name,
+            oracle,
+            divergences: BTreeMap::new(),
+            twice: Vec::new(),
+            place,
+            watchdog,
+            seen: Mutex::default(),
+        }
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {

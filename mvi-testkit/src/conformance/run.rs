@@ -22,9 +22,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{Backend, Case, SERVICES, Scope, Service, backend::Place, report, report::Outcome};
 
-/// The most real time that a case may take in one world.
-const WATCHDOG: Duration = Duration::from_mins(1);
-
 /// The cases of a real backend mostly wait: more of them run at a time than there are processors.
 const THREADS: usize = 8;
 
@@ -69,11 +66,12 @@ pub fn main(backends: impl IntoIterator<Item = Backend>) -> ExitCode {
     let conclusion = libtest_mimic::run(&args, trials);
     panic::set_hook(printing);
 
-    if whole {
-        for backend in &backends {
-            if missing(backend).is_none() {
-                problems.extend(finish(backend));
-            }
+    for backend in backends.iter().filter(|it| missing(it).is_none()) {
+        problems.extend(clean(backend));
+        if whole {
+            problems.extend(left_out(backend));
+            let report = report::write(backend);
+            problems.extend(report.err().map(|e| format!("no report on {}: {e}", backend.name)));
         }
     }
     for problem in &problems {
@@ -194,7 +192,7 @@ fn attempt(backend: &Backend, found: Found) -> std::result::Result<(), String> {
                 // Nobody waits any more where the case was given up.
                 let _ = send.send(played);
             });
-            let played = wait(&receive).and_then(|it| it);
+            let played = wait(&receive, backend.watchdog).and_then(|it| it);
             let played = played.and_then(|played| note(backend, found, played));
             played.map_err(|it| format!("with MVI_SEED={seed}: {it}"))
         }),
@@ -209,7 +207,7 @@ fn attempt(backend: &Backend, found: Found) -> std::result::Result<(), String> {
                 // Nobody waits any more where the case was given up.
                 let _ = send.send(played);
             });
-            let played = wait(&receive).and_then(|it| it);
+            let played = wait(&receive, backend.watchdog).and_then(|it| it);
             task.abort();
             note(backend, found, played?)
         }
@@ -240,9 +238,9 @@ async fn play(cloud: Cloud, found: Found, all: &Arc<Scope>) -> Played {
     Played { result, ops: calls.take().into_iter().map(|it| it.op).collect() }
 }
 
-fn wait<R>(receive: &mpsc::Receiver<R>) -> std::result::Result<R, String> {
-    receive.recv_timeout(WATCHDOG).map_err(|e| match e {
-        RecvTimeoutError::Timeout => format!("no end in {WATCHDOG:?} of real time"),
+fn wait<R>(receive: &mpsc::Receiver<R>, limit: Duration) -> std::result::Result<R, String> {
+    receive.recv_timeout(limit).map_err(|e| match e {
+        RecvTimeoutError::Timeout => format!("no end in {limit:?} of real time"),
         RecvTimeoutError::Disconnected => "it ended without a result".to_owned(),
     })
 }
@@ -276,32 +274,28 @@ fn text(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-/// Ends a whole run: removes what the cases shared, sees that every operation was called, and writes the report.
-fn finish(backend: &Backend) -> Vec<String> {
-    let mut problems = Vec::new();
-    if let Place::Real(shared) = &backend.place
-        && let Some(cloud) = shared.connected()
-    {
-        for service in SERVICES {
-            let swept = async { caught((service.sweep)(cloud, &shared.scope)).await };
-            if let Err(error) = runtime().block_on(swept) {
-                problems.push(format!("{} has something left: {error}", backend.name));
-            }
-        }
-    }
+/// Removes what the cases shared.
+fn clean(backend: &Backend) -> Vec<String> {
+    let Place::Real(shared) = &backend.place else { return Vec::new() };
+    let Some(cloud) = shared.connected() else { return Vec::new() };
+    let swept = SERVICES.iter().filter_map(|service| {
+        let swept = async { caught((service.sweep)(cloud, &shared.scope)).await };
+        runtime().block_on(swept).err()
+    });
+    swept.map(|it| format!("{} has something left: {it}", backend.name)).collect()
+}
+
+/// What a whole run has left out.
+fn left_out(backend: &Backend) -> Vec<String> {
     let seen = backend.seen();
     if seen.outcomes.is_empty() {
-        problems.push(format!("{} ran no case", backend.name));
+        return vec![format!("{} ran no case", backend.name)];
     }
     let called: BTreeSet<_> = seen.ops.values().flatten().copied().collect();
     let ops = SERVICES.iter().flat_map(|it| it.ops).map(|it| it.name());
-    problems.extend(
-        ops.filter(|it| !called.contains(it))
-            .map(|it| format!("no case called {it} on {}", backend.name)),
-    );
-    drop(seen);
-    if let Err(error) = report::write(backend) {
-        problems.push(format!("the report on {} can't be written: {error}", backend.name));
-    }
-    problems
+    let uncalled = ops.filter(|it| !called.contains(it));
+    uncalled.map(|it| format!("no case called {it} on {}", backend.name)).collect()
 }
+
+#[cfg(test)]
+mod tests;

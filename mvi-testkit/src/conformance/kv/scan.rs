@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mvi_core::{
     ErrorKind, Kv, Result,
     kv::{Condition, Cursor, Key, Record, Scan, WriteMany},
@@ -62,11 +62,15 @@ pub(super) async fn segments_are_disjoint_and_complete(
 ) -> Result<()> {
     let (store, wanted) = filled(kv, scope, 30).await?;
     for of in [1, 2, 3, 16, 256] {
-        let mut found = BTreeSet::new();
-        for number in 0..of {
+        let parts = (0..of).map(|number| {
             let part = all(&store).segment(number, of);
-            let part = if number % 2 == 0 { part } else { part.page(NonZeroU32::MIN) };
-            for key in keys(&store, part).await? {
+            keys(&store, if number % 2 == 0 { part } else { part.page(NonZeroU32::MIN) })
+        });
+        // Side by side, as they are for.
+        let mut parts = stream::iter(parts).buffered(16);
+        let mut found = BTreeSet::new();
+        while let Some(part) = parts.try_next().await? {
+            for key in part {
                 assert!(found.insert(key.clone()), "{key:?} is in two of {of} segments");
             }
         }
