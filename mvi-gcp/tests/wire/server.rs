@@ -86,6 +86,8 @@ impl Server {
         });
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                // Else an answer's second part waits for the first to be acknowledged.
+                socket.set_nodelay(true).unwrap();
                 run(socket, Arc::clone(&answer));
             }
         });
