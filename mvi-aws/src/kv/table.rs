@@ -143,7 +143,17 @@ impl Inner {
         };
         let tags = match known {
             Some(tags) => tags,
-            None => self.tags(name, &arn).await?,
+            None => match self.tags(name, &arn).await {
+                // The tags of a table that was deleted meanwhile are denied, not missing.
+                Err(denied) if denied.kind() == ErrorKind::Forbidden => {
+                    let call = self.client.describe_table().table_name(name.as_str());
+                    send("DescribeTable", Repeat::Read, call.send())
+                        .await
+                        .map_err(|failure| self.failed(name, failure))?;
+                    return Err(denied);
+                }
+                tags => tags?,
+            },
         };
         // Of a table in the making the tags may not be seen yet.
         if let Some(id) = &id
