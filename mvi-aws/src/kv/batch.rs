@@ -14,7 +14,7 @@ use mvi_core::{
 
 use super::{
     Inner, key_attributes,
-    value::{Attributes, is_expired, take_key, to_parts},
+    value::{Attributes, live, take_key, to_parts},
     write::{NewItem, new_item},
 };
 use crate::{
@@ -116,16 +116,15 @@ impl Inner {
             let answer = send("BatchGetItem", Repeat::Read, call.send())
                 .await
                 .map_err(|failure| self.failed(&table.name, failure))?;
-            let now = now().as_second();
             for mut item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                if !is_expired(&item, now) {
-                    let key = take_key(table, &mut item)?;
-                    let record = to_parts(item).map(|(item, version, expires)| {
+                let key = take_key(table, &mut item)?;
+                match to_parts(item) {
+                    Ok((item, version, expires)) => {
                         let mut record = Record::new(key.clone(), item, version);
                         record.expires = expires;
-                        record
-                    });
-                    got.push((key, record));
+                        got.extend(live(record).map(|record| (key, Ok(record))));
+                    }
+                    Err(error) => got.push((key, Err(error))),
                 }
             }
             let left = answer.unprocessed_keys.into_iter().flatten();

@@ -16,6 +16,7 @@
 //! [token]: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 
 mod batch;
+mod change;
 mod expression;
 mod read;
 mod table;

@@ -18,7 +18,7 @@ use super::{
     Inner,
     expression::{self, Placeholders},
     key_attributes,
-    value::{Attributes, from_key_value, is_expired, to_record},
+    value::{Attributes, from_key_value, live, to_record},
 };
 use crate::{
     attempt::{Repeat, send},
@@ -41,11 +41,10 @@ impl Inner {
             .set_key(Some(key_attributes(table, key)))
             .consistent_read(consistency == Consistency::Strong);
         match send("GetItem", Repeat::Read, call.send()).await {
-            Ok(answer) => answer
-                .item
-                .filter(|it| !is_expired(it, now().as_second()))
-                .map(|it| to_record(table, it))
-                .transpose(),
+            Ok(answer) => {
+                let record = answer.item.map(|it| to_record(table, it)).transpose()?;
+                Ok(record.and_then(live))
+            }
             Err(failure) => Err(self.failed(&name, failure)),
         }
     }
@@ -258,9 +257,11 @@ struct Pages {
 fn records(
     pages: impl Future<Output = Result<Pages>> + Send + 'static,
 ) -> impl Stream<Item = Result<Record>> + Send + 'static {
-    let read =
-        |mut pages: Pages| async move { Ok(pages.record().await?.map(|record| (record, pages))) };
-    stream::once(pages).map_ok(move |pages| stream::try_unfold(pages, read)).try_flatten()
+    // Boxed, as it is handed on with each record.
+    let read = |mut pages: Box<Pages>| async move {
+        Ok(pages.record().await?.map(|record| (record, pages)))
+    };
+    stream::once(pages).map_ok(move |pages| stream::try_unfold(Box::new(pages), read)).try_flatten()
 }
 
 impl Pages {
@@ -269,12 +270,8 @@ impl Pages {
             return Ok(None);
         }
         loop {
-            let now = now().as_second();
             while let Some(attributes) = self.buffer.next() {
-                if is_expired(&attributes, now) {
-                    continue;
-                }
-                let record = to_record(&self.table, attributes)?;
+                let Some(record) = live(to_record(&self.table, attributes)?) else { continue };
                 if self.is_in_range(&record) {
                     self.wanted.left = self.wanted.left.map(|left| left - 1);
                     return Ok(Some(record));

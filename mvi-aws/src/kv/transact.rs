@@ -19,8 +19,8 @@ use mvi_core::{
 };
 
 use super::{
-    Inner,
-    expression::{self, Placeholders},
+    Inner, change,
+    expression::Placeholders,
     key_attributes, nonce,
     value::{Attributes, is_expired, version_of},
     write::{NewItem, fresh_item, new_item, written},
@@ -50,24 +50,23 @@ impl Inner {
             step.check(&table).map_err(at)?;
             tables.push(table);
         }
-        let may_expire = |(step, table): (&Step, &Arc<Table>)| {
-            matches!(step, Step::Update(_)) && table.ttl == Ttl::On
-        };
-        if !request.steps.iter().zip(&tables).any(may_expire) {
-            return match self.transact_once(request.steps, &tables, &[], now()).await? {
-                Transacted::Done(versions) => Ok(versions),
-                Transacted::Expired(_) => Err(Error::conflict("a record has expired")),
-            };
-        }
+        let mut steps = request.steps;
+        let may_expire = steps
+            .iter()
+            .zip(&tables)
+            .any(|(step, table)| matches!(step, Step::Update(_)) && table.ttl == Ttl::On);
         let mut expired: Vec<(usize, Attributes)> = Vec::new();
         for _ in 0..MAX_RESTARTS {
-            let steps = request.steps.clone();
-            match self.transact_once(steps, &tables, &expired, now()).await? {
-                Transacted::Done(versions) => return Ok(versions),
-                Transacted::Expired(found) => {
+            // Where nothing expires there is nothing to do again.
+            let again = may_expire.then(|| steps.clone());
+            match (self.transact_once(steps, &tables, &expired, now()).await?, again) {
+                (Transacted::Done(versions), _) => return Ok(versions),
+                (Transacted::Expired(found), Some(again)) => {
                     expired.retain(|(n, _)| found.iter().all(|(other, _)| other != n));
                     expired.extend(found);
+                    steps = again;
                 }
+                (Transacted::Expired(_), None) => break,
             }
         }
         Err(Error::conflict("records expired or changed each time that they were to be changed"))
@@ -81,7 +80,11 @@ impl Inner {
         expired: &[(usize, Attributes)],
         now: Timestamp,
     ) -> Result<Transacted> {
-        let updates: Vec<bool> = steps.iter().map(|it| matches!(it, Step::Update(_))).collect();
+        let may_expire: Vec<bool> = steps
+            .iter()
+            .zip(tables)
+            .map(|(step, table)| matches!(step, Step::Update(_)) && table.ttl == Ttl::On)
+            .collect();
         let (mut items, mut versions) = (Vec::with_capacity(steps.len()), Vec::new());
         for (n, (step, table)) in steps.into_iter().zip(tables).enumerate() {
             let old = expired.iter().find(|(other, _)| *other == n).map(|(_, old)| old);
@@ -116,9 +119,9 @@ impl Inner {
         }
         let found: Vec<(usize, Attributes)> = items()
             .enumerate()
-            .filter(|(n, _)| updates.get(*n) == Some(&true))
+            .filter(|(n, _)| may_expire.get(*n) == Some(&true))
             .filter_map(|(n, item)| Some((n, item?.clone())))
-            .filter(|(_, item)| is_expired(item, now.as_second()))
+            .filter(|(_, item)| is_expired(item, now))
             .collect();
         let others_hold = reasons.iter().enumerate().all(|(n, reason)| {
             code(reason).is_none() || found.iter().any(|(other, _)| *other == n)
@@ -200,8 +203,8 @@ fn update_step(table: &Table, update: Update, now: Timestamp) -> Result<Sent> {
     let Update { table: name, key, changes, only_if, expires } = update;
     let version = nonce()?;
     let mut parts = Placeholders::default();
-    let made = expression::changes(&mut parts, table, changes, &version, expires, now)?;
-    let must_hold = expression::with_guard(&mut parts, table, only_if.as_ref(), made.guard, now)?;
+    let made = change::changes(&mut parts, table, changes, &version, expires, now)?;
+    let must_hold = change::with_guard(&mut parts, table, only_if.as_ref(), made.guard, now)?;
     let (names, values) = parts.take();
     let update = types::Update::builder()
         .table_name(name.as_str())

@@ -11,6 +11,8 @@ use mvi_core::{
     kv::{Attr, Item, Key, KeyKind, KeyValue, Number, Record, Table, Value, Version},
 };
 
+use crate::clock::now;
+
 /// An item as the SDK has it.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
@@ -159,10 +161,21 @@ pub(super) fn seconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_second().to_string())
 }
 
-/// Whether nobody may see a record with these attributes at `now`, in seconds since 1970.
-pub(super) fn is_expired(attributes: &Attributes, now: i64) -> bool {
+/// The record, unless it has expired by now.
+pub(super) fn live(record: Record) -> Option<Record> {
+    // Most records never expire: they don't ask for the time.
+    match record.expires {
+        Some(at) if at <= now() => None,
+        _ => Some(record),
+    }
+}
+
+/// Whether a record with these attributes has expired at `now`.
+pub(super) fn is_expired(attributes: &Attributes, now: Timestamp) -> bool {
     match attributes.get(EXPIRES) {
-        Some(AttributeValue::N(digits)) => digits.parse().is_ok_and(|at: i64| at <= now),
+        Some(AttributeValue::N(digits)) => {
+            digits.parse().is_ok_and(|at: i64| at <= now.as_second())
+        }
         _ => false,
     }
 }

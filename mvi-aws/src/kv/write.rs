@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use mvi_core::{
-    Applied, Error, Result, Timestamp,
+    Applied, Error, ErrorKind, Result, Timestamp,
     kv::{
         Change, Condition, Consistency, Delete, Expiry, Get, Item, Key, Put, Record, Table, Ttl,
         Update, Version, apply,
@@ -17,8 +17,8 @@ use mvi_core::{
 };
 
 use super::{
-    Inner, add_key,
-    expression::{self, Placeholders, condition, is_pinned},
+    Inner, add_key, change,
+    expression::{Placeholders, condition, is_pinned},
     key_attributes, nonce,
     value::{Attributes, EXPIRES, VERSION, from_map, is_expired, seconds, to_record, version_of},
 };
@@ -130,21 +130,20 @@ impl Inner {
     pub(super) async fn update(&self, request: Update) -> Result<Record> {
         let table = self.schema(&request.table).await?;
         request.check(&table)?;
-        if table.ttl == Ttl::Off {
-            return match self.update_item(&table, request, now()).await? {
-                Updated::Record(record) => Ok(record),
-                Updated::Expired(..) => Err(Error::conflict("the record has expired")),
-            };
-        }
+        let mut request = request;
         for _ in 0..MAX_RESTARTS {
             let now = now();
-            match self.update_item(&table, request.clone(), now).await? {
-                Updated::Record(record) => return Ok(record),
-                Updated::Expired(old) => {
-                    if let Some(record) = self.replace_expired(&table, &request, &old, now).await? {
+            // Where nothing expires there is nothing to do again.
+            let again = (table.ttl == Ttl::On).then(|| request.clone());
+            match (self.update_item(&table, request, now).await?, again) {
+                (Updated::Record(record), _) => return Ok(record),
+                (Updated::Expired(old), Some(again)) => {
+                    if let Some(record) = self.replace_expired(&table, &again, &old, now).await? {
                         return Ok(record);
                     }
+                    request = again;
                 }
+                (Updated::Expired(_), None) => break,
             }
         }
         Err(Error::conflict("the record changed each time that it was to be changed"))
@@ -166,9 +165,9 @@ impl Inner {
         };
 
         let mut parts = Placeholders::default();
-        let written = expression::changes(&mut parts, table, changes, &version, expires, now)?;
+        let written = change::changes(&mut parts, table, changes, &version, expires, now)?;
         let must_hold =
-            expression::with_guard(&mut parts, table, only_if.as_ref(), written.guard, now)?;
+            change::with_guard(&mut parts, table, only_if.as_ref(), written.guard, now)?;
         let (names, values) = parts.take();
         let mut call = self
             .client
@@ -198,7 +197,9 @@ impl Inner {
                 Some(old) if version_of(&old) == Some(version.as_str()) => {
                     return to_record(table, old).map(Updated::Record);
                 }
-                Some(old) if is_expired(&old, now.as_second()) => return Ok(Updated::Expired(old)),
+                Some(old) if table.ttl == Ttl::On && is_expired(&old, now) => {
+                    return Ok(Updated::Expired(old));
+                }
                 _ => {}
             }
         } else if repeat == Repeat::Unapplied
@@ -221,9 +222,7 @@ impl Inner {
         let fresh = fresh_item(table, request, old, now)?;
         match self.put_item(table, fresh.put, Repeat::Idempotent, None).await {
             Ok(_) => Ok(Some(fresh.record)),
-            Err(e) if e.kind() == mvi_core::ErrorKind::Conflict && e.applied() == Applied::No => {
-                Ok(None)
-            }
+            Err(e) if e.kind() == ErrorKind::Conflict && e.applied() == Applied::No => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -297,7 +296,7 @@ pub(super) fn fresh_item(
     let version = nonce()?;
     let mut parts = Placeholders::default();
     let mut text = String::new();
-    expression::unchanged(&mut parts, &mut text, old);
+    change::unchanged(&mut parts, &mut text, old);
     let mut record = Record::new(key.clone(), item.clone(), Version::new(version.as_str()));
     // As it will be read: in whole seconds.
     record.expires = expires.and_then(|it| Timestamp::from_second(it.as_second()).ok());
