@@ -130,3 +130,19 @@ impl fmt::Debug for Held {
         f.debug_struct("Held").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_timestamps_and_end_where_time_does() {
+        let second = Moment::default().after(Duration::from_secs(1));
+        assert_eq!(second.timestamp().to_string(), "2030-01-01T00:00:01Z");
+        assert_eq!(Moment::from(second.timestamp()), second);
+        assert_eq!(Moment::from(Timestamp::UNIX_EPOCH), Moment::default());
+        assert_eq!(Moment::from(Timestamp::MAX), Moment::NEVER);
+        assert_eq!(Moment::default().after(Duration::MAX), Moment::NEVER);
+        assert_eq!(second.before(Duration::MAX), Moment::default());
+    }
+}

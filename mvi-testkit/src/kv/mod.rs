@@ -266,3 +266,37 @@ impl fmt::Debug for SimKv {
         f.debug_struct("SimKv").field("seed", &self.world.seed()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mvi_core::{
+        When,
+        kv::{Attr, Index, Item, Ttl},
+    };
+
+    use super::*;
+    use crate::clock::Moment;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_what_nobody_can_read() {
+        let mut weather = Weather::calm();
+        weather.kv.lag = Duration::ZERO..=Duration::from_secs(1);
+        let kv = SimKv::of(World::new(7, weather, false));
+        let links = Name::new("links").unwrap();
+        let by_owner = Index::new(Name::new("by-owner").unwrap(), Attr::text("owner"));
+        let table = CreateTable::new(links.clone(), Attr::text("code")).index(by_owner);
+        kv.create_table(table.ttl(Ttl::On)).await.unwrap();
+        for owner in ["ann", "bob", "ann"] {
+            let put = Put::new(links.clone(), "gh", Item::new().with("owner", owner));
+            kv.put(put.expires(When::In(Duration::from_secs(3)))).await.unwrap();
+        }
+        kv.put(Put::new(links.clone(), "mvi", Item::new().with("owner", "ann"))).await.unwrap();
+        kv.delete(Delete::new(links.clone(), "mvi")).await.unwrap();
+        assert!(!lock(&kv.store).records(&links).unwrap().is_empty());
+
+        kv.world.until(Moment::default().after(Duration::from_secs(5))).await.unwrap();
+        assert!(lock(&kv.store).records(&links).unwrap().is_empty());
+    }
+}

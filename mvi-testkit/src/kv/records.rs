@@ -183,6 +183,12 @@ impl Records {
         }
     }
 
+    /// Whether nothing is kept of any record, of the past neither.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.indexes.iter().all(BTreeMap::is_empty)
+    }
+
     /// What `query` reads; `None` where its range can hold nothing.
     pub(super) fn query(&self, table: &Table, query: &Query) -> Option<Reads> {
         if query.range.is_empty() {
@@ -303,12 +309,47 @@ fn rest<P: Ord + Clone>(
             (from.clone(), to.clone())
         }
     };
-    match (&range.0, &range.1) {
-        // `BTreeMap::range` panics where a range ends before it starts.
+    // `BTreeMap::range` panics where a range ends before it starts.
+    let backwards = match (&range.0, &range.1) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Excluded(from), Bound::Excluded(to)) => from >= to,
         (
             Bound::Included(from) | Bound::Excluded(from),
             Bound::Included(to) | Bound::Excluded(to),
-        ) if from >= to => None,
-        _ => Some(range),
+        ) => from > to,
+    };
+    (!backwards).then_some(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, ops::RangeBounds as _};
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_range_is_what_no_page_has_read() {
+        let ends = || {
+            let bounds = (0..6).flat_map(|it| [Bound::Included(it), Bound::Excluded(it)]);
+            bounds.chain([Bound::Unbounded])
+        };
+        for (from, to) in ends().flat_map(|from| ends().map(move |to| (from, to))) {
+            for last in (-1..7).map(Some).chain([None]) {
+                for descending in [false, true] {
+                    let unread = |it: &i32| match last {
+                        None => true,
+                        Some(last) if descending => *it < last,
+                        Some(last) => *it > last,
+                    };
+                    let wanted: Vec<_> =
+                        (-2..9).filter(|it| (from, to).contains(it) && unread(it)).collect();
+                    let left = rest(&from, &to, last.as_ref(), descending);
+                    let all: BTreeSet<_> = (-2..9).collect();
+                    let found = left.map(|it| all.range(it).copied().collect());
+                    let found: Vec<_> = found.unwrap_or_default();
+                    assert_eq!(found, wanted, "{from:?} to {to:?} after {last:?}, {descending}");
+                }
+            }
+        }
     }
 }

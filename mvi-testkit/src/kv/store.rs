@@ -88,6 +88,11 @@ impl Store {
         self.tables.get(name).map(|it| &it.table)
     }
 
+    #[cfg(test)]
+    pub(super) fn records(&self, table: &Name) -> Option<&Records> {
+        self.tables.get(table).map(|it| &it.records)
+    }
+
     pub(super) fn create_table(&mut self, turn: &Turn<'_>, request: CreateTable) -> Result<Made> {
         let CreateTable { name, partition, sort, indexes, ttl, labels } = request;
         let mut table = Table::new(name.clone(), partition, sort, TableState::Active);

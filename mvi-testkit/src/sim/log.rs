@@ -82,3 +82,20 @@ impl Log {
         self.entries.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_entries_are_forgotten() {
+        let mut log = Log::default();
+        let outcome = Outcome::Happened;
+        for _ in 0..Log::MOST + 5 {
+            let (time, resource) = (Duration::ZERO, String::new());
+            log.write(|seq| Entry { time, seq, call: None, op: "kv.gone", resource, outcome });
+        }
+        let entries = log.entries();
+        assert_eq!((entries.len(), entries[0].seq), (Log::MOST, 5));
+    }
+}

@@ -389,3 +389,52 @@ pub(crate) const fn mix(bits: u64) -> u64 {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dice_keep_to_their_range() {
+        let world = World::new(7, Weather::calm(), false);
+        let (short, long) = (Duration::from_nanos(3), Duration::from_nanos(5));
+        let drawn: std::collections::BTreeSet<_> =
+            (0..100).map(|_| world.draw(&(short..=long)).as_nanos()).collect();
+        assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(world.draw(&(long..=short)), long, "an empty range is its start");
+        world.draw(&(Duration::ZERO..=Duration::MAX));
+        assert!((0..100).all(|_| world.chance(1.0) && !world.chance(0.0)));
+        assert!((0..100).all(|_| world.pick(3) < 3) && world.pick(0) == 0);
+    }
+
+    #[test]
+    fn tokens_are_unique_and_their_seeds() {
+        let tokens = |seed| {
+            let world = World::new(seed, Weather::calm(), false);
+            (0..1_000).map(|_| world.token()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(tokens(1).len(), 1_000);
+        assert_eq!(tokens(1), tokens(1));
+        assert!(tokens(1).is_disjoint(&tokens(2)));
+    }
+
+    #[test]
+    fn who_waits_wakes_at_a_whole_millisecond() {
+        let millis = |nanos| whole_milliseconds(Duration::from_nanos(nanos)).as_millis();
+        assert_eq!([0, 1, 1_000_000, 1_000_001].map(millis), [1, 1, 1, 2]);
+    }
+
+    #[test]
+    fn an_event_that_panics_does_not_stop_the_others() {
+        let world = World::new(7, Weather::calm(), false);
+        let ran = Arc::new(AtomicBool::new(false));
+        world.schedule(Moment(0), |_, _| panic!("on purpose"));
+        let after = Arc::clone(&ran);
+        world.schedule(Moment(0), move |_, _| after.store(true, atomic::Ordering::Release));
+        let first = Arc::clone(&world);
+        let panicked = thread::spawn(move || first.catch_up()).join();
+        assert!(panicked.is_err());
+        world.catch_up();
+        assert!(ran.load(atomic::Ordering::Acquire));
+    }
+}
