@@ -63,6 +63,10 @@ pub(crate) fn run(rounds: Rounds, report: &mut Report) -> Result {
         let compared = rounds.compare(|| each(ours, count), || each(plain, count));
         report.push(row(what.split(" (").next().unwrap_or(what), map, unit, compared, None));
     }
+    let (ours, store): (Side<'_>, Side<'_>) = (&|n| sides.kv_query(n), &|n| sides.store_read(n));
+    let compared = rounds.compare(|| each(ours, queries), || each(store, queries));
+    let what = "Sim Kv: query 100 of 1 KiB (theirs: list 100 and get each)";
+    report.push(row(what, memory, "calls", compared, None));
     Ok(())
 }
 
@@ -162,6 +166,17 @@ impl Sides {
         let (partition, _) = Self::place(n);
         let list = self.store.list(Some(&Path::from(partition)));
         let found: Vec<_> = self.runtime.block_on(list.try_collect())?;
+        assert_eq!(black_box(found).len(), EACH);
+        Ok(())
+    }
+
+    fn store_read(&self, n: usize) -> Result {
+        let (partition, _) = Self::place(n);
+        let list = self.store.list(Some(&Path::from(partition)));
+        let found: Vec<_> = self.runtime.block_on(
+            list.and_then(async |meta| self.store.get(&meta.location).await?.bytes().await)
+                .try_collect(),
+        )?;
         assert_eq!(black_box(found).len(), EACH);
         Ok(())
     }

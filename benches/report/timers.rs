@@ -74,25 +74,32 @@ fn paused() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_time().start_paused(true).build()?)
 }
 
+/// What our timers share.
+#[derive(Debug)]
+struct Shared {
+    sim: Sim,
+    running: AtomicUsize,
+}
+
 async fn ours(load: Load) {
     let sim = Sim::new(1).calm();
-    let running = Arc::new(AtomicUsize::new(load.pending));
-    let start = sim.now();
+    let shared = Arc::new(Shared { sim, running: AtomicUsize::new(load.pending) });
+    let start = shared.sim.now();
     for number in 0..load.pending {
-        arm(&sim, Timer::new(number, load.again), start, &running);
+        arm(&shared, Timer::new(number, load.again), start);
     }
-    while running.load(Ordering::Relaxed) > 0 {
-        sim.sleep(Duration::from_secs(1)).await.expect("the runtime has timers");
+    while shared.running.load(Ordering::Relaxed) > 0 {
+        shared.sim.sleep(Duration::from_secs(1)).await.expect("the runtime has timers");
     }
 }
 
-fn arm(sim: &Sim, mut timer: Timer, now: Timestamp, running: &Arc<AtomicUsize>) {
+fn arm(shared: &Arc<Shared>, mut timer: Timer, now: Timestamp) {
     let Some(delay) = timer.delay() else {
-        running.fetch_sub(1, Ordering::Relaxed);
+        shared.running.fetch_sub(1, Ordering::Relaxed);
         return;
     };
-    let (again, running) = (sim.clone(), Arc::clone(running));
-    sim.at(now + delay, move |now| arm(&again, timer, now, &running));
+    let again = Arc::clone(shared);
+    shared.sim.at(now + delay, move |now| arm(&again, timer, now));
 }
 
 async fn theirs(load: Load) {

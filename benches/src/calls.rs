@@ -5,7 +5,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use mvi_core::{
     Items, Kv, Labels, Name, Result, Unsupported,
-    hook::{Hooked, Meter, Timeout, Trace},
+    hook::{Hook, Hooked, Meter, Timeout, Trace},
     kv::{
         CreateTable, Delete, Get, GetMany, Key, Put, Query, Record, Scan, Table, Transact, Update,
         Version, WriteMany,
@@ -21,10 +21,19 @@ pub fn direct() -> Arc<dyn Kv> {
     Arc::new(nothing())
 }
 
-/// The same behind [`Trace`], [`Meter`] and [`Timeout`], with one `dyn` around all.
-pub fn hooked() -> Arc<dyn Kv> {
-    let stack = (Trace, Meter, Timeout::after(Duration::from_secs(20)));
-    Arc::new(Hooked::new(Arc::new(nothing()), stack))
+/// The same behind `hook`, with one `dyn` around both.
+pub fn hooked(hook: impl Hook) -> Arc<dyn Kv> {
+    Arc::new(Hooked::new(Arc::new(nothing()), hook))
+}
+
+/// The whole stack: [`Trace`], [`Meter`] and [`Timeout`].
+pub fn stack() -> impl Hook {
+    (Trace, Meter, timeout())
+}
+
+/// A time limit that no call here comes near.
+pub fn timeout() -> Timeout {
+    Timeout::after(Duration::from_secs(20))
 }
 
 /// Gets `times` times.

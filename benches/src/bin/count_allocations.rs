@@ -13,7 +13,7 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const CALLS: usize = 10_000;
 
 fn main() -> ExitCode {
-    let counts: mvi_core::Result<Vec<String>> = [calls::direct(), calls::hooked()]
+    let counts: mvi_core::Result<Vec<String>> = [calls::direct(), calls::hooked(calls::stack())]
         .iter()
         .map(|kv| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|e| {
