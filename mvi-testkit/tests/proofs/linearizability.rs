@@ -155,7 +155,7 @@ impl Client {
             }
             (4 | 5, Some((n, version))) => {
                 // The same, since no number is written twice.
-                let by_version = self.random.next_u32() % 2 == 0;
+                let by_version = self.random.next_u32().is_multiple_of(2);
                 let condition =
                     if by_version { Condition::Version(version) } else { Condition::eq("n", n) };
                 let answer = self.kv.put(put().only_if(condition)).await;
@@ -242,8 +242,7 @@ fn history(seed: u64, wrap: fn(Cloud) -> Arc<dyn Kv>) -> Vec<Call> {
         for client in clients {
             client.await.unwrap();
         }
-        let calls = tape.lock().unwrap().calls.clone();
-        calls
+        std::mem::take(&mut tape.lock().unwrap().calls)
     })
 }
 

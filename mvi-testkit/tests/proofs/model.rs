@@ -5,11 +5,11 @@
 
 mod list;
 
-use std::{num::NonZeroU32, ops::Bound, time::Duration};
+use std::{num::NonZeroU32, ops::Bound, sync::Arc, time::Duration};
 
 use futures::TryStreamExt as _;
 use mvi_core::{
-    ErrorKind, Kv as _, Name, Result, When,
+    ErrorKind, Kv, Name, Result, Timestamp, When,
     kv::{
         Attr, Change, Check, Comparison, Condition, CreateTable, Cursor, Delete, Expiry, Get,
         GetMany, Index, Item, Key, KeyValue, Operand, Order, Path, Put, Query, Range, Record, Scan,
@@ -22,23 +22,22 @@ use proptest::{
     option,
     prelude::*,
     sample::select,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use self::list::List;
+use crate::meta::{Broken, Flaw};
 
 /// How many sequences, and how long they are.
 const SEQUENCES: u32 = 10_000;
-const LENGTH: std::ops::Range<usize> = 4..14;
+const LENGTH: std::ops::Range<usize> = 3..12;
 
 /// A step of a sequence.
 #[derive(Clone, Debug)]
 enum Act {
     Get(Key),
-    Put(Key, Item, Option<Only>, Option<When>),
-    Update(Key, Vec<Change>, Option<Only>, Option<Expiry>),
-    Delete(Key, Option<Only>),
+    One(Part),
     GetMany(Vec<Key>),
     WriteMany(Vec<Part>),
     Transact(Vec<Part>),
@@ -68,7 +67,7 @@ fn table() -> Name {
 }
 
 fn keys() -> BoxedStrategy<Key> {
-    (select(vec!["a", "b"]), -2_i64..3)
+    (select(vec!["a", "b"]), -1_i64..2)
         .prop_map(|(partition, sort)| Key::sorted(partition, sort))
         .boxed()
 }
@@ -76,7 +75,7 @@ fn keys() -> BoxedStrategy<Key> {
 fn numbers() -> BoxedStrategy<Value> {
     prop_oneof![
         4 => (-3_i64..4).prop_map(Value::from),
-        1 => select(vec![i64::MAX, i64::MIN, i64::MAX - 1]).prop_map(Value::from),
+        2 => select(vec![i64::MAX, i64::MIN, i64::MAX - 1]).prop_map(Value::from),
         1 => select(vec![0.5, -1.5, 2.0, 1e19]).prop_map(|it| Value::try_from(it).unwrap()),
     ]
     .boxed()
@@ -97,17 +96,42 @@ fn leaves() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// A name in an item: `o` and `n` are the index's, the others hold anything.
-fn names() -> impl Strategy<Value = &'static str> {
-    select(vec!["x", "y", "m", "m.x"])
+/// What a list holds: few, so that they are there again.
+fn elements() -> BoxedStrategy<Value> {
+    prop_oneof![4 => (0_i64..2).prop_map(Value::from), 1 => leaves()].boxed()
+}
+
+fn lists() -> BoxedStrategy<Value> {
+    vec(elements(), 0..3).prop_map(Value::List).boxed()
+}
+
+fn maps() -> BoxedStrategy<Value> {
+    let names = prop_oneof![2 => Just("x"), 1 => Just("y")].prop_map(str::to_owned);
+    btree_map(names, prop_oneof![numbers(), leaves()], 0..3).prop_map(Value::Map).boxed()
+}
+
+/// A name in an item: `o` and `n` are the index's, the others hold anything, `x` mostly a number, `l` a list, and `m` a map.
+fn names() -> BoxedStrategy<&'static str> {
+    select(vec!["x", "l", "m", "m.x"]).boxed()
 }
 
 fn values() -> BoxedStrategy<Value> {
-    prop_oneof![
-        5 => leaves(),
-        2 => vec(leaves(), 0..3).prop_map(Value::List),
-        2 => btree_map(select(vec!["x", "y"]).prop_map(str::to_owned), leaves(), 0..3).prop_map(Value::Map),
-    ].boxed()
+    prop_oneof![5 => leaves(), 2 => lists(), 2 => maps()].boxed()
+}
+
+/// What is mostly under the name.
+fn values_at(name: &'static str) -> BoxedStrategy<(&'static str, Value)> {
+    let usual = match name {
+        "x" => numbers(),
+        "l" => lists(),
+        "m" => maps(),
+        _ => leaves(),
+    };
+    prop_oneof![4 => usual, 1 => values()].prop_map(move |it| (name, it)).boxed()
+}
+
+fn named() -> BoxedStrategy<(&'static str, Value)> {
+    names().prop_flat_map(values_at).boxed()
 }
 
 /// What the index has: an owner that is not empty, and an integer.
@@ -116,8 +140,9 @@ fn owners() -> BoxedStrategy<Value> {
 }
 
 fn items() -> BoxedStrategy<Item> {
-    let rest = btree_map(names(), values(), 0..4);
-    (rest, option::of(owners()), option::of(-2_i64..3))
+    let rest = vec(named(), 0..4);
+    let number = prop_oneof![4 => -2_i64..3, 1 => select(vec![i64::MAX, i64::MIN])];
+    (rest, option::of(owners()), option::of(number))
         .prop_map(|(rest, owner, number)| {
             let owner = owner.map(|it| ("o", it));
             let number = number.map(|it| ("n", Value::from(it)));
@@ -136,20 +161,20 @@ fn paths() -> BoxedStrategy<Path> {
 }
 
 fn changes() -> BoxedStrategy<Change> {
-    let free = || {
-        prop_oneof![
-            4 => names().prop_map(Path::from),
-            2 => select(vec![["m", "x"], ["m", "y"], ["x", "y"]]).prop_map(Path::new),
-        ]
+    // Mostly where it may fit.
+    let at = |usual: &'static str| {
+        let nested = select(vec![["m", "x"], ["m", "y"], ["x", "y"]]).prop_map(Path::new);
+        prop_oneof![4 => Just(Path::from(usual)), 1 => names().prop_map(Path::from), 2 => nested]
     };
-    let by = prop_oneof![4 => -3_i64..4, 1 => select(vec![i64::MAX, i64::MIN])];
+    let by = || prop_oneof![2 => -3_i64..4, 1 => select(vec![i64::MAX, i64::MIN])];
     prop_oneof![
-        3 => (free(), values()).prop_map(|(path, value)| Change::Set(path, value)),
+        3 => named().prop_map(|(name, value)| Change::Set(name.into(), value)),
+        1 => (at("x"), leaves()).prop_map(|(path, value)| Change::Set(path, value)),
         1 => owners().prop_map(|it| Change::Set("o".into(), it)),
-        3 => (free(), by).prop_map(|(path, by)| Change::Increment(path, by)),
-        1 => (-2_i64..3).prop_map(|by| Change::Increment("n".into(), by)),
-        2 => (free(), vec(leaves(), 0..3)).prop_map(|(path, it)| Change::Append(path, it)),
-        2 => free().prop_map(Change::Remove),
+        3 => (at("x"), by()).prop_map(|(path, by)| Change::Increment(path, by)),
+        2 => by().prop_map(|by| Change::Increment("n".into(), by)),
+        3 => (at("l"), vec(elements(), 0..3)).prop_map(|(path, it)| Change::Append(path, it)),
+        2 => at("m.x").prop_map(Change::Remove),
         1 => select(vec!["o", "n"]).prop_map(|it| Change::Remove(it.into())),
     ]
     .boxed()
@@ -195,7 +220,7 @@ fn onlys() -> BoxedStrategy<Only> {
 /// Past, at the time of the call, soon enough to be waited for, or later.
 fn whens() -> BoxedStrategy<When> {
     prop_oneof![
-        1 => Just(When::Ago(Duration::from_secs(1))),
+        3 => Just(When::Ago(Duration::from_secs(1))),
         1 => Just(When::Now),
         3 => (1_u64..5).prop_map(|it| When::In(Duration::from_secs(it))),
         1 => Just(When::In(Duration::from_millis(2_700))),
@@ -210,7 +235,7 @@ fn expiries() -> BoxedStrategy<Expiry> {
 
 fn parts() -> BoxedStrategy<Part> {
     prop_oneof![
-        3 => (keys(), items(), option::of(onlys()), option::weighted(0.2, whens()))
+        3 => (keys(), items(), option::of(onlys()), option::weighted(0.3, whens()))
             .prop_map(|(key, item, only, when)| Part::Put(key, item, only, when)),
         2 => (keys(), vec(changes(), 0..3), option::of(onlys()), option::weighted(0.2, expiries()))
             .prop_map(|(key, changes, only, expiry)| Part::Update(key, changes, only, expiry)),
@@ -242,7 +267,7 @@ fn queries() -> BoxedStrategy<Act> {
         1 => select(vec!["ann", "bob"]).prop_map(|it| (it, true)),
     ];
     let page = option::of((1_u32..4).prop_map(|it| NonZeroU32::new(it).unwrap()));
-    let rest = (any::<bool>(), option::weighted(0.3, 0_u64..4), page, any::<bool>());
+    let rest = (any::<bool>(), option::weighted(0.5, 0_u64..4), page, any::<bool>());
     (partition, ranges(), option::of(filters()), rest)
         .prop_map(|((partition, in_index), range, filter, (down, limit, page, resume))| {
             let order = if down { Order::Descending } else { Order::Ascending };
@@ -257,12 +282,7 @@ fn queries() -> BoxedStrategy<Act> {
 fn acts() -> BoxedStrategy<Act> {
     let page = option::of((1_u32..4).prop_map(|it| NonZeroU32::new(it).unwrap()));
     prop_oneof![
-        6 => parts().prop_filter_map("a check is no call", |part| match part {
-            Part::Put(key, item, only, when) => Some(Act::Put(key, item, only, when)),
-            Part::Update(key, changes, only, expiry) => Some(Act::Update(key, changes, only, expiry)),
-            Part::Delete(key, only) => Some(Act::Delete(key, only)),
-            Part::Check(..) => None,
-        }),
+        6 => parts().prop_map(Act::One),
         2 => keys().prop_map(Act::Get),
         1 => vec(keys(), 0..5).prop_map(Act::GetMany),
         2 => vec(parts(), 1..4).prop_map(Act::WriteMany),
@@ -270,7 +290,15 @@ fn acts() -> BoxedStrategy<Act> {
         3 => queries(),
         1 => (option::of(filters()), page).prop_map(|(filter, page)| Act::Scan(filter, page)),
         2 => (1_u64..3_000).prop_map(Act::Wait),
-    ].boxed()
+    ]
+    .boxed()
+}
+
+/// Some records, and what is then done with them.
+fn sequences() -> BoxedStrategy<Vec<Act>> {
+    let put = (keys(), items()).prop_map(|(key, item)| Act::One(Part::Put(key, item, None, None)));
+    let all = (vec(put, 0..6), vec(acts(), LENGTH));
+    all.prop_map(|(first, then)| first.into_iter().chain(then).collect()).boxed()
 }
 
 fn by_owner() -> Name {
@@ -292,24 +320,37 @@ fn seen<R>(answer: Result<R>, view: impl FnOnce(R) -> Seen) -> Seen {
 }
 
 fn records(records: impl IntoIterator<Item = Record>) -> Seen {
-    let view = |it: Record| (it.key, it.item, it.expires.map(|it| it.as_second()));
+    let view = |it: Record| (it.key, it.item, it.expires.map(Timestamp::as_second));
     Seen::Records(records.into_iter().map(view).collect())
+}
+
+fn row(row: Option<list::Row>) -> Seen {
+    Seen::Records(row.into_iter().collect())
+}
+
+fn written(outcome: std::result::Result<Vec<bool>, ErrorKind>) -> Seen {
+    outcome.map_or_else(Seen::Failed, Seen::Written)
 }
 
 /// Both of them, and the versions that writes have made.
 struct Pair {
     sim: Sim,
+    kv: Arc<dyn Kv>,
     list: List,
     versions: Vec<Version>,
 }
 
 impl Pair {
-    async fn new() -> Self {
+    async fn new(flaw: Option<Flaw>) -> Self {
         let sim = Sim::new(1).calm();
+        let kv: Arc<dyn Kv> = match flaw {
+            None => Arc::new(sim.kv.clone()),
+            Some(_) => Arc::new(Broken::new(Arc::new(sim.kv.clone()), flaw)),
+        };
         let index = Index::new(by_owner(), Attr::text("o")).sort(Attr::int("n"));
         let request = CreateTable::new(table(), Attr::text("id")).sort(Attr::int("at"));
         sim.kv.create_table(request.index(index).ttl(Ttl::On)).await.unwrap();
-        Self { sim, list: List::default(), versions: Vec::new() }
+        Self { sim, kv, list: List::default(), versions: Vec::new() }
     }
 
     fn only(&self, only: Option<Only>) -> Option<Condition> {
@@ -344,130 +385,65 @@ impl Pair {
     /// Does it with both, and gives what both gave.
     async fn act(&mut self, act: Act) -> (Seen, Seen) {
         let now = self.sim.now();
-        let kv = &self.sim.kv;
         match act {
             Act::Wait(ms) => {
                 self.sim.sleep(Duration::from_millis(ms)).await.unwrap();
                 (Seen::Each(vec![]), Seen::Each(vec![]))
             }
             Act::Get(key) => {
-                let found = kv.get(Get::new(table(), key.clone()).strong()).await;
-                (
-                    seen(found, records),
-                    Seen::Records(self.list.get(&key, now).into_iter().collect()),
-                )
+                let found = self.kv.get(Get::new(table(), key.clone()).strong()).await;
+                (seen(found, records), row(self.list.get(&key, now)))
             }
             Act::GetMany(keys) => {
-                let found = kv.get_many(GetMany::new(table(), keys.clone()).strong()).await;
-                let found = seen(found, |all| {
+                let many = GetMany::new(table(), keys.clone()).strong();
+                let found = seen(self.kv.get_many(many).await, |all| {
                     Seen::Each(all.into_iter().map(|it| seen(it, records)).collect())
                 });
-                let listed = keys.iter().map(|it| self.list.get(it, now));
-                let listed = listed.map(|it| Seen::Records(it.into_iter().collect()));
-                (found, Seen::Each(listed.collect()))
+                let listed = keys.iter().map(|it| row(self.list.get(it, now))).collect();
+                (found, Seen::Each(listed))
             }
-            Act::Put(key, item, only, when) => {
-                let Step::Put(put) = self.step(Part::Put(key, item, only, when)) else {
-                    unreachable!()
-                };
-                let answer = kv.put(put.clone()).await;
-                let version = answer.as_ref().ok().cloned();
-                let found = seen(answer, |_| Seen::Written(vec![true]));
-                (found, self.write(put.into(), version, now))
-            }
-            Act::Update(key, changes, only, expiry) => {
-                let Step::Update(update) = self.step(Part::Update(key, changes, only, expiry))
-                else {
-                    unreachable!()
-                };
-                let answer = kv.update(update.clone()).await;
-                let version = answer.as_ref().ok().map(|it| it.version.clone());
-                let key = update.key.clone();
-                let found = seen(answer, |it| records([it]));
-                let wrote = self.write(update.into(), version, now);
-                let listed = match wrote {
-                    Seen::Written(_) => Seen::Records(self.list.made(&key).into_iter().collect()),
-                    other => other,
-                };
-                (found, listed)
-            }
-            Act::Delete(key, only) => {
-                let Step::Delete(delete) = self.step(Part::Delete(key, only)) else {
-                    unreachable!()
-                };
-                let found = seen(kv.delete(delete.clone()).await, |()| Seen::Written(vec![false]));
-                (found, self.write(delete.into(), None, now))
-            }
+            Act::One(part) => match self.step(part) {
+                Step::Put(put) => {
+                    let answer = self.kv.put(put.clone()).await;
+                    let version = answer.as_ref().ok().cloned();
+                    let found = seen(answer, |_| Seen::Written(vec![true]));
+                    (found, self.write(put.into(), version, now))
+                }
+                Step::Update(update) => {
+                    let answer = self.kv.update(update.clone()).await;
+                    let version = answer.as_ref().ok().map(|it| it.version.clone());
+                    let key = update.key.clone();
+                    let listed = match self.write(update.into(), version, now) {
+                        Seen::Written(_) => row(self.list.made(&key)),
+                        failed => failed,
+                    };
+                    (seen(answer, |it| records([it])), listed)
+                }
+                Step::Delete(delete) => {
+                    let answer = self.kv.delete(delete.clone()).await;
+                    let found = seen(answer, |()| Seen::Written(vec![false]));
+                    (found, self.write(delete.into(), None, now))
+                }
+                check @ Step::Check(_) => self.transact(vec![check], now).await,
+            },
             Act::WriteMany(parts) => {
-                let steps: Vec<_> = parts.into_iter().map(|it| self.step(it)).collect();
-                let writes = steps.into_iter().filter_map(|step| match step {
+                let steps = parts.into_iter().map(|it| self.step(it));
+                let writes = steps.filter_map(|step| match step {
                     Step::Put(put) => Some(Write::Put(put)),
                     Step::Delete(delete) => Some(Write::Delete(delete)),
                     Step::Update(_) | Step::Check(_) => None,
                 });
-                let writes: Vec<_> = writes.collect();
-                let answer = kv.write_many(WriteMany::new(writes.clone())).await;
-                if list::twice(writes.iter().map(|it| it.target().1)) {
-                    let found = seen(answer, |_| Seen::Each(vec![]));
-                    return (found, Seen::Failed(ErrorKind::Invalid));
-                }
-                let mut versions = Vec::new();
-                let found = seen(answer, |all| {
-                    Seen::Each(
-                        all.into_iter()
-                            .map(|one| {
-                                versions.push(one.as_ref().ok().cloned().flatten());
-                                seen(one, |it| Seen::Written(vec![it.is_some()]))
-                            })
-                            .collect(),
-                    )
-                });
-                let mut listed = Vec::new();
-                for (write, version) in writes.into_iter().zip(versions) {
-                    let step = match write {
-                        Write::Put(put) => Step::Put(put),
-                        Write::Delete(delete) => Step::Delete(delete),
-                    };
-                    listed.push(self.write(step, version, now));
-                }
-                (found, Seen::Each(listed))
+                let writes = writes.collect();
+                self.write_many(writes, now).await
             }
             Act::Transact(parts) => {
-                let steps: Vec<_> = parts.into_iter().map(|it| self.step(it)).collect();
-                let answer = kv.transact(Transact { steps: steps.clone() }).await;
-                let made = answer.as_ref().ok().cloned().unwrap_or_default();
-                let found =
-                    seen(answer, |all| Seen::Written(all.iter().map(Option::is_some).collect()));
-                self.versions.extend(made.iter().flatten().cloned());
-                let listed = match self.list.transact(steps, &made, now) {
-                    Ok(written) => Seen::Written(written),
-                    Err(kind) => Seen::Failed(kind),
-                };
-                (found, listed)
+                let steps = parts.into_iter().map(|it| self.step(it)).collect();
+                self.transact(steps, now).await
             }
-            Act::Query(query, resume) => {
-                let mut query = *query;
-                if resume {
-                    let all: Result<Vec<Record>> = kv.query(query.clone()).try_collect().await;
-                    if let Ok(all) = all
-                        && let Some(half) = all.get(all.len() / 2)
-                    {
-                        query.after = Some(match &query.index {
-                            None => Cursor::after(half),
-                            Some(index) => {
-                                let table = kv.table(&table()).await.unwrap();
-                                Cursor::after_in(&table, index, half).unwrap()
-                            }
-                        });
-                    }
-                }
-                let found: Result<Vec<Record>> = kv.query(query.clone()).try_collect().await;
-                let listed = self.list.query(&query, now);
-                (seen(found, records), listed.map_or_else(Seen::Failed, Seen::Records))
-            }
+            Act::Query(query, resume) => self.query(*query, resume, now).await,
             Act::Scan(filter, page) => {
                 let scan = Scan { filter: filter.clone(), page, ..Scan::new(table()).strong() };
-                let found: Result<Vec<Record>> = kv.scan(scan).try_collect().await;
+                let found: Result<Vec<Record>> = self.kv.scan(scan).try_collect().await;
                 // In no order that means anything.
                 let sorted = found.map(|mut all| {
                     all.sort_by(|a, b| a.key.cmp(&b.key));
@@ -478,28 +454,78 @@ impl Pair {
         }
     }
 
-    fn write(&mut self, step: Step, version: Option<Version>, now: mvi_core::Timestamp) -> Seen {
-        self.versions.extend(version.clone());
-        match self.list.transact(vec![step], &[version], now) {
-            Ok(written) => Seen::Written(written),
-            Err(kind) => Seen::Failed(kind),
+    async fn write_many(&mut self, writes: Vec<Write>, now: Timestamp) -> (Seen, Seen) {
+        let answer = self.kv.write_many(WriteMany::new(writes.clone())).await;
+        if list::twice(writes.iter().map(|it| it.target().1)) {
+            let found = seen(answer, |_| Seen::Each(vec![]));
+            return (found, Seen::Failed(ErrorKind::Invalid));
         }
+        let mut versions = Vec::new();
+        let found = seen(answer, |all| {
+            let each = all.into_iter().map(|one| {
+                versions.push(one.as_ref().ok().cloned().flatten());
+                seen(one, |it| Seen::Written(vec![it.is_some()]))
+            });
+            Seen::Each(each.collect())
+        });
+        let steps = writes.into_iter().map(|write| match write {
+            Write::Put(put) => Step::Put(put),
+            Write::Delete(delete) => Step::Delete(delete),
+        });
+        let listed = steps.zip(versions).map(|(step, version)| self.write(step, version, now));
+        (found, Seen::Each(listed.collect()))
+    }
+
+    async fn transact(&mut self, steps: Vec<Step>, now: Timestamp) -> (Seen, Seen) {
+        let answer = self.kv.transact(Transact { steps: steps.clone() }).await;
+        let made = answer.as_ref().ok().cloned().unwrap_or_default();
+        let found = seen(answer, |all| Seen::Written(all.iter().map(Option::is_some).collect()));
+        self.versions.extend(made.iter().flatten().cloned());
+        (found, written(self.list.transact(steps, &made, now)))
+    }
+
+    async fn query(&mut self, mut query: Query, resume: bool, now: Timestamp) -> (Seen, Seen) {
+        let whole: Result<Vec<Record>> = self.kv.query(query.clone()).try_collect().await;
+        if resume
+            && let Ok(whole) = whole
+            && let Some(half) = whole.get(whole.len() / 2)
+        {
+            query.after = Some(match &query.index {
+                None => Cursor::after(half),
+                Some(index) => {
+                    let table = self.kv.table(&table()).await.unwrap();
+                    Cursor::after_in(&table, index, half).unwrap()
+                }
+            });
+        }
+        let found: Result<Vec<Record>> = self.kv.query(query.clone()).try_collect().await;
+        let listed = self.list.query(&query, now);
+        (seen(found, records), listed.map_or_else(Seen::Failed, Seen::Records))
+    }
+
+    fn write(&mut self, step: Step, version: Option<Version>, now: Timestamp) -> Seen {
+        self.versions.extend(version.clone());
+        written(self.list.transact(vec![step], &[version], now))
     }
 }
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
-}
-
-#[test]
-fn random_sequences_give_what_a_list_gives() {
+/// Runs so many sequences on the simulated Kv, sound or with a flaw.
+fn run(cases: u32, flaw: Option<Flaw>) -> std::result::Result<(), String> {
     // What failed is printed whole, and its seed is of no use to another version.
-    let config = Config { cases: SEQUENCES, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(config);
-    let runtime = runtime();
-    let outcome = runner.run(&vec(acts(), LENGTH), |sequence| {
+    let shrink = if flaw.is_none() { 1_000 } else { 0 };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: shrink, ..Config::default() };
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let mut runner = match flaw {
+        None => TestRunner::new(config),
+        // The same sequences each time, so that what they find does not change from run to run.
+        Some(_) => {
+            TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+        }
+    };
+    let outcome = runner.run(&sequences(), |sequence| {
         runtime.block_on(async {
-            let mut pair = Pair::new().await;
+            let mut pair = Pair::new(flaw).await;
             for act in sequence {
                 let shown = format!("{act:?}");
                 let (found, wanted) = pair.act(act).await;
@@ -508,7 +534,38 @@ fn random_sequences_give_what_a_list_gives() {
             Ok(())
         })
     });
-    if let Err(failure) = outcome {
+    outcome.map_err(|e| e.to_string())
+}
+
+#[test]
+fn random_sequences_give_what_a_list_gives() {
+    if let Err(failure) = run(SEQUENCES, None) {
         panic!("{failure}");
+    }
+}
+
+/// Else the sequences may never come to what matters.
+#[test]
+fn random_sequences_find_what_is_broken() {
+    for flaw in [
+        Flaw::PutMerges,
+        Flaw::NullsAreDropped,
+        Flaw::DeleteForgetsItsCondition,
+        Flaw::NeWantsSomething,
+        Flaw::OverflowSaturates,
+        Flaw::AppendSkipsRepeats,
+        Flaw::NothingExpires,
+        Flaw::UpdateRevivesTheExpired,
+        Flaw::UpdateForgetsTheExpiry,
+        Flaw::TransactSkipsChecks,
+        Flaw::TransactTakesStepsOneByOne,
+        Flaw::PagesLoseARecord,
+        Flaw::ExcludedBoundsAreIncluded,
+        Flaw::DescendingIsIgnored,
+        Flaw::LimitComesBeforeTheFilter,
+        Flaw::CursorIsIncluded,
+        Flaw::IndexIsNotUpdated,
+    ] {
+        assert!(run(SEQUENCES / 2, Some(flaw)).is_err(), "{flaw:?} is not found");
     }
 }

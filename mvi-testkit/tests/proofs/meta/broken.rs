@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     num::NonZeroU32,
     ops::Bound,
     sync::{Arc, Mutex},
@@ -19,83 +19,7 @@ use mvi_core::{
     },
 };
 
-macro_rules! flaws {
-    ($($(#[$doc:meta])* $flaw:ident,)+) => {
-        /// A promise that is broken, and how.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) enum Flaw { $($(#[$doc])* $flaw),+ }
-
-        impl Flaw {
-            pub(crate) const ALL: &[Self] = &[$(Self::$flaw),+];
-        }
-    };
-}
-flaws! {
-    CreateTakesOtherSettings,
-    CreateRefusesARepeat,
-    DeletedTablesKeepTheirRecords,
-    DeleteOfNoTableFails,
-    ListIgnoresLabels,
-    NoTableReadsAsEmpty,
-    PutMerges,
-    NullsAreDropped,
-    IntegersAreFloats,
-    TheSameItemIsNoWrite,
-    StrongGetIsEventual,
-    DeleteOfNothingFails,
-    DeleteTakesThePartition,
-    ErrorsAreNameless,
-    LongBytesAreCut,
-    /// A key over the limit is answered as if it had been written.
-    WhatIsTooLongIsIgnored,
-    PutForgetsItsCondition,
-    UpdateForgetsItsCondition,
-    DeleteForgetsItsCondition,
-    VersionMeansPresent,
-    NeWantsSomething,
-    NumbersCompareAsText,
-    NowIsLongAgo,
-    OverflowSaturates,
-    AppendSkipsRepeats,
-    UpdateGivesWhatWas,
-    ChangesAreMadeOneByOne,
-    PutLooksThenWrites,
-    UpdateReadsThenWrites,
-    TransactReadsThenWrites,
-    NothingExpires,
-    ConditionsSeeTheExpired,
-    UpdateRevivesTheExpired,
-    UpdateForgetsTheExpiry,
-    GetManyAnswersInItsOwnOrder,
-    GetManyStopsAtAHundred,
-    WriteManySwallowsErrors,
-    WriteManyTakesARecordTwice,
-    TransactSkipsChecks,
-    TransactTakesStepsOneByOne,
-    TransactTakesMoreThanAHundred,
-    PagesLoseARecord,
-    PagesRepeatARecord,
-    IntegersAreSortedAsText,
-    TextIsSortedAsInADictionary,
-    DescendingIsIgnored,
-    ExcludedBoundsAreIncluded,
-    PrefixIsAnyPart,
-    LimitIsIgnored,
-    LimitComesBeforeTheFilter,
-    FilterIsIgnored,
-    CursorIsIncluded,
-    CursorNeedsItsRecord,
-    PartitionIsAPrefix,
-    StrongQueryIsEventual,
-    StreamsAreEager,
-    IndexIsNotSparse,
-    IndexIsNotSorted,
-    IndexIsNotUpdated,
-    StrongIndexIsEventual,
-    ScanStopsAfterAPage,
-    SegmentsOverlap,
-    LastSegmentIsEmpty,
-}
+use super::Flaw;
 
 /// A sound Kv that keeps all of its promises but one.
 #[derive(Clone, Debug)]
@@ -191,22 +115,6 @@ impl Broken {
         }
     }
 
-    /// Changes what a stream gives, all at once.
-    fn rewrite<F>(
-        &self,
-        items: Items<Record>,
-        change: impl FnOnce(Vec<Record>) -> F + Send + 'static,
-    ) -> Items<Record>
-    where
-        F: Future<Output = Result<Vec<Record>>> + Send,
-    {
-        let all = async move {
-            let records = change(items.try_collect().await?).await?;
-            Ok::<_, Error>(stream::iter(records.into_iter().map(Ok)))
-        };
-        stream::once(all).try_flatten().boxed()
-    }
-
     async fn put_item(&self, mut put: Put) -> Result<Version> {
         let place = (put.table.clone(), put.key.clone());
         put.item = self.item(put.item);
@@ -298,7 +206,7 @@ impl Broken {
                 return Ok(new);
             }
             Some(Flaw::ChangesAreMadeOneByOne) => {
-                update.check_alone()?;
+                check_alone(&update)?;
                 for change in std::mem::take(&mut update.changes) {
                     let one = Update { changes: vec![change], ..update.clone() };
                     self.kv.update(one).await?;
@@ -370,7 +278,7 @@ impl Broken {
             Some(Flaw::PrefixIsAnyPart) => {
                 if let Range::Prefix(KeyValue::Text(part)) = asked.range {
                     query.range = Range::All;
-                    return self.rewrite(self.kv.query(query), async move |mut all| {
+                    return rewrite(self.kv.query(query), async move |mut all| {
                         all.retain(|it| matches!(&it.key.sort, Some(KeyValue::Text(text)) if text.contains(&part)));
                         Ok(all)
                     });
@@ -378,7 +286,7 @@ impl Broken {
             }
             Some(Flaw::LimitComesBeforeTheFilter) => {
                 if let Some(filter) = query.filter.take() {
-                    return self.rewrite(self.kv.query(query), async move |mut all| {
+                    return rewrite(self.kv.query(query), async move |mut all| {
                         all.retain(|it| holds(&filter, Some(it)).is_ok());
                         Ok(all)
                     });
@@ -386,7 +294,7 @@ impl Broken {
             }
             Some(Flaw::CursorIsIncluded) => {
                 if let Some(Cursor { key, .. }) = query.after.take() {
-                    return self.rewrite(self.kv.query(query), async move |all| {
+                    return rewrite(self.kv.query(query), async move |all| {
                         Ok(all.into_iter().skip_while(|it| it.key != key).collect())
                     });
                 }
@@ -394,7 +302,7 @@ impl Broken {
             Some(Flaw::CursorNeedsItsRecord) => {
                 if let Some(Cursor { key, .. }) = query.after.clone() {
                     let gone = Query { after: None, ..query.clone() };
-                    return self.rewrite(self.kv.query(query), async move |rest| {
+                    return rewrite(self.kv.query(query), async move |rest| {
                         let there = kv.get(Get::new(gone.table.clone(), key).strong()).await?;
                         if there.is_some() { Ok(rest) } else { kv.query(gone).try_collect().await }
                     });
@@ -403,7 +311,7 @@ impl Broken {
             Some(Flaw::PartitionIsAPrefix) => {
                 if let KeyValue::Text(prefix) = &asked.partition {
                     let (prefix, scan) = (prefix.clone(), Scan::new(asked.table.clone()).strong());
-                    return self.rewrite(self.kv.scan(scan), async move |mut all| {
+                    return rewrite(self.kv.scan(scan), async move |mut all| {
                         all.retain(|it| matches!(&it.key.partition, KeyValue::Text(text) if text.starts_with(&prefix)));
                         Ok(all)
                     });
@@ -420,11 +328,11 @@ impl Broken {
             Some(flaw @ (Flaw::PagesLoseARecord | Flaw::PagesRepeatARecord)) => {
                 if let Some(page) = query.page {
                     let items = self.kv.query(query);
-                    return self.rewrite(items, async move |all| Ok(at_pages(all, page, flaw)));
+                    return rewrite(items, async move |all| Ok(at_pages(all, page, flaw)));
                 }
             }
             Some(Flaw::IntegersAreSortedAsText) => {
-                return self.rewrite(self.kv.query(query), async |mut all| {
+                return rewrite(self.kv.query(query), async |mut all| {
                     all.sort_by_key(|it| match it.key.sort {
                         Some(KeyValue::Int(int)) => Some(int.to_string()),
                         _ => None,
@@ -433,7 +341,7 @@ impl Broken {
                 });
             }
             Some(Flaw::TextIsSortedAsInADictionary) => {
-                return self.rewrite(self.kv.query(query), async |mut all| {
+                return rewrite(self.kv.query(query), async |mut all| {
                     all.sort_by_key(|it| match &it.key.sort {
                         Some(KeyValue::Text(text)) => Some(text.to_lowercase()),
                         _ => None,
@@ -455,7 +363,7 @@ impl Broken {
                 return self.kv.scan(scan.strong());
             }
             Some(Flaw::IndexIsNotSorted) => {
-                return self.rewrite(self.kv.query(query), async |mut all| {
+                return rewrite(self.kv.query(query), async |mut all| {
                     all.sort_by_key(|it| Reverse(it.key.clone()));
                     Ok(all)
                 });
@@ -463,7 +371,7 @@ impl Broken {
             Some(Flaw::IndexIsNotUpdated) => {
                 let (this, place) =
                     (self.clone(), (query.table.clone(), index, query.partition.clone()));
-                return self.rewrite(self.kv.query(query), async move |all| {
+                return rewrite(self.kv.query(query), async move |all| {
                     Ok(this.remember(|it| match it.indexed.get(&place) {
                         Some(before) => before.clone(),
                         None if all.is_empty() => all,
@@ -475,6 +383,21 @@ impl Broken {
         }
         self.kv.query(query)
     }
+}
+
+/// Changes what a stream gives, all at once.
+fn rewrite<F>(
+    items: Items<Record>,
+    change: impl FnOnce(Vec<Record>) -> F + Send + 'static,
+) -> Items<Record>
+where
+    F: Future<Output = Result<Vec<Record>>> + Send,
+{
+    let all = async move {
+        let records = change(items.try_collect().await?).await?;
+        Ok::<_, Error>(stream::iter(records.into_iter().map(Ok)))
+    };
+    stream::once(all).try_flatten().boxed()
 }
 
 /// Loses or repeats the record after each page.
@@ -495,25 +418,19 @@ fn at_pages(all: Vec<Record>, page: NonZeroU32, flaw: Flaw) -> Vec<Record> {
 
 fn holds(condition: &Condition, found: Option<&Record>) -> Result<()> {
     let found = found.map(|it| Found { item: &it.item, version: &it.version });
-    match condition.holds(found, Timestamp::UNIX_EPOCH)? {
-        true => Ok(()),
-        false => Err(Error::conflict("it does not hold").at("kv.put", "table")),
+    if condition.holds(found, Timestamp::UNIX_EPOCH)? {
+        return Ok(());
     }
+    Err(Error::conflict("it does not hold").at("kv.put", "table"))
 }
 
 /// Checks changes by themselves, as a sound Kv would before it makes any.
-trait CheckAlone {
-    fn check_alone(&self) -> Result<()>;
-}
-
-impl CheckAlone for Update {
-    fn check_alone(&self) -> Result<()> {
-        let mut seen = BTreeMap::new();
-        match self.changes.iter().all(|it| seen.insert(it.path(), ()).is_none()) {
-            true => Ok(()),
-            false => Err(Error::invalid("two changes at a path").at("kv.update", &self.table)),
-        }
+fn check_alone(update: &Update) -> Result<()> {
+    let paths: BTreeSet<_> = update.changes.iter().map(Change::path).collect();
+    if paths.len() == update.changes.len() {
+        return Ok(());
     }
+    Err(Error::invalid("two changes at a path").at("kv.update", &update.table))
 }
 
 #[async_trait]
@@ -664,7 +581,7 @@ impl Kv for Broken {
     fn scan(&self, mut request: Scan) -> Items<Record> {
         match (self.flaw, request.segment, request.page) {
             (Some(Flaw::ScanStopsAfterAPage), _, Some(page)) => {
-                request.limit = Some(page.get().into())
+                request.limit = Some(page.get().into());
             }
             (Some(Flaw::SegmentsOverlap), Some(Segment { number, of }), _) if of > 1 => {
                 // The last is the first.

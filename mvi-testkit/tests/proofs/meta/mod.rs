@@ -1,6 +1,7 @@
 //! A suite is as good as the broken implementations that it catches.
 
 mod broken;
+mod flaw;
 
 use std::{
     io::{self, Write as _},
@@ -13,7 +14,7 @@ use mvi_testkit::{
     conformance::{Backend, check, names},
 };
 
-pub(crate) use self::broken::{Broken, Flaw};
+pub(crate) use self::{broken::Broken, flaw::Flaw};
 
 /// Each flaw, and the case that names the promise that it breaks.
 const CAUGHT_BY: &[(Flaw, &str)] = &[

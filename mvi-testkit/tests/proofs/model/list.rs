@@ -81,16 +81,15 @@ impl List {
             return Err(ErrorKind::Invalid);
         }
         // A place is where it is in what is read: partition, sort value, and its key among equals.
-        let place = |it: &Entry| match &query.index {
-            None => {
+        let place = |it: &Entry| {
+            let (partition, sort) = if query.index.is_some() {
+                (it.item.get("o")?.as_text()?.to_owned(), it.item.get("n")?.as_int()?)
+            } else {
                 let KeyValue::Text(partition) = &it.key.partition else { return None };
                 let Some(KeyValue::Int(sort)) = it.key.sort else { return None };
-                Some((partition.clone(), sort, it.key.clone()))
-            }
-            Some(_) => {
-                let owner = it.item.get("o")?.as_text()?.to_owned();
-                Some((owner, it.item.get("n")?.as_int()?, it.key.clone()))
-            }
+                (partition.clone(), sort)
+            };
+            Some((partition, sort, it.key.clone()))
         };
         let mut found = Vec::new();
         for entry in &self.0 {
@@ -309,10 +308,14 @@ fn make(change: &Change, item: &mut Item) -> Option<()> {
         }
         Change::Increment(_, by) => {
             let sum = match old.unwrap_or(Value::from(0)) {
-                Value::Number(number) => match number.as_i64() {
-                    Some(int) => Value::from(int.checked_add(*by)?),
-                    None => Value::try_from(number.as_f64() + *by as f64).ok()?,
-                },
+                Value::Number(number) => {
+                    if let Some(int) = number.as_i64() {
+                        Value::from(int.checked_add(*by)?)
+                    } else {
+                        let Value::Number(by) = Value::from(*by) else { return None };
+                        Value::try_from(number.as_f64() + by.as_f64()).ok()?
+                    }
+                }
                 _ => return None,
             };
             map.insert(name, sum);
