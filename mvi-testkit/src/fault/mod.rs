@@ -6,22 +6,6 @@
 //!       ◀──────────────── ✗ ◀─────┘
 //!            lost: applied, and the answer gone
 //! ```
-//!
-//! ```
-//! use std::time::Duration;
-//! use mvi_core::ErrorKind;
-//! use mvi_testkit::{Fault, Faults, Lost, Sim};
-//!
-//! let faults = Faults::new(7)
-//!     .with(Fault::refuse("kv.*", ErrorKind::Throttled).chance(0.2))
-//!     .with(Fault::lose("kv.put", Lost::Timeout).on("links").nth(3));
-//! let hooked = Sim::new(7).cloud().hooked(faults);
-//!
-//! // Or behind the simulated cloud's own seam, in its log and from its seed.
-//! let sim = Sim::new(7);
-//! sim.faults().inject(Fault::delay("kv.get", Duration::from_secs(2)).times(1));
-//! # let _ = hooked;
-//! ```
 
 mod plan;
 mod recovery;
@@ -51,7 +35,30 @@ use crate::sim::{
     world::{World, lock},
 };
 
-/// The faults of a test, as a [`Hook`]. The first that matches a call and is due, decides.
+/// The faults of a test, as a [`Hook`] over any provider. The first that matches a call and is due, decides.
+///
+/// ```text
+///            refused: nothing applied
+///   app ──▶ ✗ ───────────────────▶ provider
+///       ◀──────────────── ✗ ◀─────┘
+///            lost: applied, and the answer gone
+/// ```
+///
+/// ```
+/// use std::time::Duration;
+/// use mvi_core::ErrorKind;
+/// use mvi_testkit::{Fault, Faults, Lost, Sim};
+///
+/// let faults = Faults::new(7)
+///     .with(Fault::refuse("kv.*", ErrorKind::Throttled).chance(0.2))
+///     .with(Fault::lose("kv.put", Lost::Timeout).on("links").nth(3));
+/// let cloud = Sim::new(7).cloud().hooked(faults);
+///
+/// // A simulated cloud has a seam of its own, in its log and with its seed.
+/// let sim = Sim::new(7);
+/// sim.faults().inject(Fault::delay("kv.get", Duration::from_secs(2)).times(1));
+/// # let _ = cloud;
+/// ```
 pub struct Faults {
     world: Arc<World>,
     state: Mutex<State>,
@@ -127,9 +134,12 @@ impl Faults {
 
     /// Decides what befalls a call that is about to be made, or an item that has come.
     fn decide(&self, call: &Call<'_>, stage: Stage) -> Option<Effect> {
-        let now = self.world.clock.now();
         let mut known = lock(&self.state);
         let State { rules, injected } = &mut *known;
+        if rules.is_empty() {
+            return None;
+        }
+        let now = self.world.clock.now();
         let dice = |probability| self.world.chance(probability);
         let (mut effect, mut told) = (None, None);
         for (rule, watch) in rules {
@@ -162,8 +172,12 @@ impl Faults {
 
     /// Remembers how a call went that a fault is about.
     fn observe(&self, call: &Call<'_>, succeeded: bool) {
+        let rules = &mut lock(&self.state).rules;
+        if rules.is_empty() {
+            return;
+        }
         let now = self.world.clock.now();
-        for (rule, watch) in &mut lock(&self.state).rules {
+        for (rule, watch) in rules {
             if rule.fault.is_about(call) {
                 watch.see(rule, succeeded, now);
             }

@@ -15,11 +15,17 @@ use crate::clock::Moment;
 /// use mvi_testkit::{Fault, Sim};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> mvi_core::Result<()> {
-/// let sim = Sim::new(7);
+/// let sim = Sim::new(7).calm();
 /// let outage = Duration::from_secs(10)..Duration::from_secs(40);
-/// sim.faults().inject(Fault::refuse("kv.list_tables", ErrorKind::Unavailable).between(outage));
-/// # let _ = sim.cloud();
-/// println!("{}", sim.faults().recoveries()[0]);
+/// sim.faults().inject(Fault::refuse("kv.delete_table", ErrorKind::Unavailable).between(outage));
+/// let (kv, links) = (sim.cloud().kv, Name::new("links")?);
+/// for _ in 0..60 {
+///     let _ = kv.delete_table(&links).await;
+///     sim.sleep(Duration::from_secs(1)).await?;
+/// }
+/// let recovery = &sim.faults().recoveries()[0];
+/// assert_eq!(recovery.time_to_detect(), Some(Duration::ZERO));
+/// assert_eq!(recovery.time_to_restore(), Some(Duration::from_secs(30)));
 /// # Ok(()) }
 /// ```
 #[non_exhaustive]

@@ -5,6 +5,19 @@ use std::{collections::VecDeque, fmt, time::Duration};
 use mvi_core::ErrorKind;
 
 /// One line of a simulation's [log](crate::Sim::log).
+///
+/// ```
+/// use mvi_core::{Kv, Name};
+/// use mvi_testkit::{Outcome, Sim};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> mvi_core::Result<()> {
+/// let sim = Sim::new(7);
+/// sim.kv.delete_table(&Name::new("links")?).await?;
+/// let [sent, applied, answered] = &*sim.log() else { panic!("three entries") };
+/// assert_eq!((sent.op, sent.outcome), ("kv.delete_table", Outcome::Sent));
+/// assert!(sent.time <= applied.time && applied.time <= answered.time);
+/// # Ok(()) }
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
