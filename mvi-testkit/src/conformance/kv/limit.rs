@@ -7,7 +7,8 @@ use mvi_core::{
     ErrorKind, Kv, Result,
     kv::{
         Condition, Get, GetMany, Item, Key, MAX_CHANGES, MAX_DEPTH, MAX_ITEM_BYTES, MAX_KEY_BYTES,
-        MAX_LEAVES, MAX_TERMS, Query, Scan, Transact, Update, Value, item_bytes,
+        MAX_LEAVES, MAX_TERMS, MAX_TRANSACT_BYTES, Query, Scan, Transact, Update, Value,
+        item_bytes,
     },
 };
 
@@ -226,6 +227,42 @@ pub(super) async fn a_condition_or_an_update_has_at_most_50_terms(
     fails(kv.update(update(MAX_CHANGES + 1)).await, ErrorKind::Invalid);
     assert_eq!(store.get(&key).await?, None);
     assert_eq!(kv.update(update(MAX_CHANGES)).await?.item.0.len(), MAX_CHANGES);
+    Ok(())
+}
+
+pub(super) async fn a_transaction_is_at_most_4_mb(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
+    let store = Shape::Text.shared(kv, scope).await?;
+    let item = Item::new().with("blob", Bytes::from(vec![7; MAX_TRANSACT_BYTES / 11]));
+    let keys: Vec<_> = (0..11).map(|it| store.key(&it.to_string())).collect();
+    let puts = keys.iter().map(|key| store.put(key, item.clone()));
+    let transact = puts.fold(Transact::new(), Transact::step);
+    fails(kv.transact(transact).await, ErrorKind::Invalid);
+    assert_eq!(store.get(&keys[0]).await?, None);
+    Ok(())
+}
+
+pub(super) async fn a_condition_is_on_what_the_item_holds(
+    kv: &Arc<dyn Kv>,
+    scope: &Scope,
+) -> Result<()> {
+    let store = Shape::ByInt.shared(kv, scope).await?;
+    let key = store.at("a", 1);
+    for condition in [
+        Condition::eq("id", scope.text("a")),
+        Condition::has("at"),
+        Condition::lacks("n").or(Condition::gt("at", 0)),
+        Condition::has("_v"),
+        Condition::has("__name__"),
+    ] {
+        let put = store.put(&key, one(1)).only_if(condition.clone());
+        fails(kv.put(put).await, ErrorKind::Invalid);
+        let update = store.update(&key).set("n", 1).only_if(condition.clone());
+        fails(kv.update(update).await, ErrorKind::Invalid);
+        fails(kv.delete(store.delete(&key).only_if(condition.clone())).await, ErrorKind::Invalid);
+        let check = Transact::new().step(store.check(&key, condition));
+        fails(kv.transact(check).await, ErrorKind::Invalid);
+    }
+    assert_eq!(store.get(&key).await?, None);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mvi_core::{
     ErrorKind, Kv, Result,
-    kv::{Condition, GetMany, Item, Key, Query, Write, WriteMany},
+    kv::{Condition, GetMany, Item, Key, Put, Query, Write, WriteMany},
 };
 
 use super::{Scope, Shape, Store, fails, one, some};
@@ -141,6 +141,24 @@ pub(super) async fn one_invalid_write_of_many_leaves_the_others(
     fails(first, ErrorKind::Invalid);
     assert!(second?.is_some());
     assert_eq!(numbers(&store, &[bad, good]).await?, [None, Some(one(1))]);
+    Ok(())
+}
+
+pub(super) async fn a_write_to_no_table_leaves_the_others(
+    kv: &Arc<dyn Kv>,
+    scope: &Scope,
+) -> Result<()> {
+    let store = Shape::Text.shared(kv, scope).await?;
+    let [a, b] = ["a", "b"].map(|it| store.key(it));
+    let nowhere = Put::new(scope.name("none")?, a.clone(), one(1));
+    let writes = [store.put(&a, one(1)), nowhere, store.put(&b, one(2))];
+    let results = kv.write_many(WriteMany::new(writes)).await?;
+    let Ok([first, second, third]) = <[_; 3]>::try_from(results) else {
+        panic!("three writes have three results");
+    };
+    assert!(first?.is_some() && third?.is_some());
+    fails(second, ErrorKind::NotFound);
+    assert_eq!(numbers(&store, &[a, b]).await?, [Some(one(1)), Some(one(2))]);
     Ok(())
 }
 

@@ -53,6 +53,7 @@ pub(super) static SERVICE: Service = Service {
             odd_keys_are_kept_apart,
             each_write_has_a_version_of_its_own,
             a_strong_read_sees_the_write_before_it,
+            other_reads_see_it_in_time,
             a_delete_removes_the_record,
             a_delete_of_nothing_succeeds,
             errors_name_the_operation_and_the_table,
@@ -122,6 +123,7 @@ pub(super) static SERVICE: Service = Service {
             write_many_makes_more_writes_than_one_request_can,
             one_failed_write_of_many_leaves_the_others,
             one_invalid_write_of_many_leaves_the_others,
+            a_write_to_no_table_leaves_the_others,
             two_writes_of_one_record_are_invalid_and_nothing_is_written,
             write_many_writes_to_several_tables,
         }
@@ -183,7 +185,9 @@ pub(super) static SERVICE: Service = Service {
             a_list_in_a_list_is_invalid,
             an_item_holds_no_attribute_of_its_key,
             a_condition_or_an_update_has_at_most_50_terms,
+            a_transaction_is_at_most_4_mb,
             a_filter_is_of_attributes_only,
+            a_condition_is_on_what_the_item_holds,
         }
         ext {
             a_wait_ends_when_the_table_is_active,

@@ -6,12 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use mvi_core::{
     ErrorKind, Kv, Result,
-    kv::{Condition, Get, Item, Key, Number, Put, Value, Version},
+    kv::{Condition, Get, GetMany, Item, Key, Number, Put, Query, Record, Scan, Value, Version},
 };
 
-use super::{Scope, Shape, fails, one};
+use super::{Scope, Shape, eventually, fails, one};
 
 pub(super) async fn a_get_of_nothing_is_none(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
     let store = Shape::Text.shared(kv, scope).await?;
@@ -256,6 +257,39 @@ pub(super) async fn a_strong_read_sees_the_write_before_it(
     }
     kv.delete(store.delete(&key)).await?;
     assert_eq!(store.item(&key).await?, None);
+    Ok(())
+}
+
+pub(super) async fn other_reads_see_it_in_time(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
+    let store = Shape::ByInt.shared(kv, scope).await?;
+    let key = store.at("p", 1);
+    let (name, partition) = (store.name.clone(), key.partition.clone());
+    store.save(&key, one(1)).await?;
+    for wanted in [one(1), one(2)] {
+        let version = store.save(&key, wanted.clone()).await?;
+        let is_it = |it: &Record| it.version == version && it.item == wanted;
+        eventually("get that sees the write", Scope::PATIENCE, || async {
+            let found = kv.get(Get::new(name.clone(), key.clone())).await?;
+            Ok(found.is_some_and(|it| is_it(&it)).then_some(()))
+        })
+        .await?;
+        eventually("get_many that sees the write", Scope::PATIENCE, || async {
+            let found = kv.get_many(GetMany::new(name.clone(), [key.clone()])).await?;
+            let found = found.into_iter().collect::<Result<Vec<_>>>()?;
+            Ok(found.iter().flatten().any(is_it).then_some(()))
+        })
+        .await?;
+        eventually("query that sees the write", Scope::PATIENCE, || async {
+            let found = store.records(Query::new(name.clone(), partition.clone())).await?;
+            Ok(found.iter().any(is_it).then_some(()))
+        })
+        .await?;
+        eventually("scan that sees the write", Scope::PATIENCE, || async {
+            let found: Vec<_> = kv.scan(Scan::new(name.clone())).try_collect().await?;
+            Ok(found.iter().any(is_it).then_some(()))
+        })
+        .await?;
+    }
     Ok(())
 }
 
