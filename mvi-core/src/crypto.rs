@@ -41,7 +41,7 @@
 //! | `grant` | `CreateGrant` | `cryptoKeys.getIamPolicy`, `cryptoKeys.setIamPolicy` | name 256 | [grant], [policy] |
 //! | `revoke` | `ListGrants`, `RevokeGrant` | the same, with the etag it read | AWS: up to five minutes | [revoke], [policy] |
 //! | `grants` | `ListGrants` | `cryptoKeys.getIamPolicy` | | [grants] |
-//! | `audit` | CloudTrail `LookupEvents` | logging.v2 `entries.list` | AWS: 90 d, two calls/s, pages of 50 | [trail], [logs] |
+//! | `audit` | `CloudTrail`'s `LookupEvents` | logging.v2 `entries.list` | AWS: 90 d, two calls/s, pages of 50 | [trail], [logs] |
 //! | … is it on | always | cloudresourcemanager.v3 `projects.getIamPolicy` | else an error that says how | [config] |
 //!
 //! **Unique by** the alias on AWS, which stays taken until the key is gone; `CreateKey` has no token: tag `mvi-born`, the SDK's own retry
