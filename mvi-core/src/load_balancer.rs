@@ -12,7 +12,7 @@
 //! - **Depends on** Vpc for its network, Container or Vm for its targets.
 //! - **Knobs** health check, weights, drain. **Gauges** requests, errors, latency, healthy targets.
 //!
-//! | operation | AWS: ELBv2 | Google Cloud: compute.v1 | limit | source |
+//! | operation | AWS: `ELBv2` | Google Cloud: compute.v1 | limit | source |
 //! |---|---|---|---|---|
 //! | `create` | `CreateLoadBalancer` | `globalAddresses.insert`; for TCP `addresses.insert` | name 32; 63 | [create], [gcreate] |
 //! | `get` | `DescribeLoadBalancers` | `globalAddresses.get`, `addresses.get` | | [get] |
@@ -55,7 +55,7 @@
 //!
 //! Doubtful:
 //!
-//! - Whether tags are *settings* to ELBv2's repeatable creates, or a second create with other tags succeeds and drops them: try.
+//! - Whether tags are *settings* to `ELBv2`'s repeatable creates, or a second create with other tags succeeds and drops them: try.
 //! - How long a target group is in use after its load balancer is gone: delete both in turn, count refusals.
 //! - Whether importing over an old certificate drops a connection, and how late it is served: swap under load, read serial numbers.
 //! - What Google's health says of a pool that no map uses yet, and of a serverless one: ask both.
