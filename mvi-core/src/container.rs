@@ -54,6 +54,7 @@
 //! - How long `DRAINING` holds a service's name, and whether `CreateService` then is `Conflict`: delete with a 10 min drain, create.
 //! - Whether a schedule can fire twice or not at all, also at 02:30 of both DST days: Google says only that two never overlap.
 //!   Schedule into each zone's next change on real accounts, and count.
+//! - Whether a Cloud Run revision that fails its check gets no request at all, and says why: deploy one under load.
 //! - How an exit code comes back from `ExecuteCommand`, whose session is another protocol: run `false`, read the stream to its end.
 //! - Whether a manual count on Cloud Run is kept without requests, and how fast an instance that died is replaced: kill one, watch.
 //!
