@@ -271,7 +271,7 @@ fn a_condition_is_at_most_50_terms_and_16_deep() {
 }
 
 #[test]
-fn a_filter_is_on_attributes_and_not_on_the_indexs_own() {
+fn a_filter_is_on_attributes_and_not_on_the_ones_of_the_index() {
     let owner = named("by-owner");
     for bad in [Condition::Absent, Condition::Present, Condition::Version(Version::new("v"))] {
         refused(Query::new(name(), "p").filter(bad.clone()).check(&table()));
