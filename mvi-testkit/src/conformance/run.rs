@@ -40,6 +40,9 @@ pub fn main(backends: impl IntoIterator<Item = Backend>) -> ExitCode {
     }
     let required = env::var("MVI_REQUIRE").unwrap_or_default();
     let mut problems: Vec<String> = backends.iter().flat_map(|it| misdeclared(it)).collect();
+    if backends.is_empty() {
+        problems.push("there is no backend to run a case on".to_owned());
+    }
     let mut trials = Vec::new();
     for backend in &backends {
         if let Some(missing) = missing(backend) {

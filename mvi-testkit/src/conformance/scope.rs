@@ -28,6 +28,9 @@ impl Scope {
     /// How long a case waits for what takes effect later.
     pub const PATIENCE: Duration = Duration::from_secs(20);
 
+    /// How long a case waits for a resource to be made or removed: a real cloud may take a minute.
+    pub const CHANGE: Duration = Duration::from_mins(2);
+
     /// What the cases of a run share.
     pub(super) fn for_all(run: &str) -> Self {
         Self {

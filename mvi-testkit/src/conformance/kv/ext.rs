@@ -19,7 +19,7 @@ pub(super) async fn a_wait_ends_when_the_table_is_active(
 ) -> Result<()> {
     let name = scope.name("table")?;
     kv.create_table(Shape::Text.request(name.clone())?).await?;
-    let table = kv.wait_active(&name, Scope::PATIENCE).await?;
+    let table = kv.wait_active(&name, Scope::CHANGE).await?;
     assert_eq!((table.name, table.state), (name, TableState::Active));
     Ok(())
 }
@@ -93,7 +93,7 @@ async fn links(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<Typed<Link>> {
     let name = scope.name("links")?;
     let request = CreateTable::new(name.clone(), Attr::text("code")).sort(Attr::int("day"));
     kv.create_table(request).await?;
-    let table = kv.wait_active(&name, Scope::PATIENCE).await?;
+    let table = kv.wait_active(&name, Scope::CHANGE).await?;
     Ok(Typed::new(Arc::clone(kv), &table).strong())
 }
 

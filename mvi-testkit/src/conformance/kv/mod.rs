@@ -217,7 +217,7 @@ async fn sweep(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
     for name in &given {
         kv.delete_table(name).await?;
     }
-    eventually("end of the case's tables", Scope::PATIENCE, || async {
+    eventually("end of the case's tables", Scope::CHANGE, || async {
         let own =
             kv.list_tables(Labels::new()).try_filter(|it| std::future::ready(scope.owns(&it.name)));
         let left: Vec<_> = own.try_collect().await?;

@@ -103,7 +103,7 @@ impl Shape {
 pub(super) async fn create(kv: &Arc<dyn Kv>, request: CreateTable) -> Result<()> {
     let name = request.name.clone();
     kv.create_table(request).await?;
-    kv.wait_active(&name, Scope::PATIENCE).await.map(drop)
+    kv.wait_active(&name, Scope::CHANGE).await.map(drop)
 }
 
 /// A table to work in.

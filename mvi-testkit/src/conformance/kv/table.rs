@@ -103,7 +103,7 @@ pub(super) async fn a_delete_of_no_table_succeeds(kv: &Arc<dyn Kv>, scope: &Scop
 }
 
 async fn gone(store: &Store<'_>) -> Result<()> {
-    eventually("end of the table", Scope::PATIENCE, || async {
+    eventually("end of the table", Scope::CHANGE, || async {
         match store.kv.table(&store.name).await {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(Some(())),
             Err(e) => Err(e),
