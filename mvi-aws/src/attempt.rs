@@ -102,11 +102,6 @@ where
     }
 }
 
-/// The code of an error that the call of this task was answered with.
-pub(crate) fn answered_code(error: &ErasedError) -> Option<&str> {
-    CALL.try_with(|call| call.code_of).ok().and_then(|code_of| code_of(error))
-}
-
 /// What is known of the attempts of one call.
 struct Attempts {
     wire_op: &'static str,
@@ -168,18 +163,29 @@ impl Intercept for Watch {
     }
 }
 
-/// Forbids to repeat an attempt that may have been applied, where that would do harm.
+/// What the SDK may repeat, where we know better: not what would do harm, and some that it does not know.
 #[derive(Debug)]
-pub(crate) struct Careful;
+pub(crate) struct Careful {
+    /// Whether an answer with this code may be repeated, as nothing was applied.
+    pub(crate) also: fn(&ErasedError, Option<&str>) -> bool,
+}
 
 impl ClassifyRetry for Careful {
-    fn classify_retry(&self, _context: &InterceptorContext) -> RetryAction {
-        let harmful =
-            |call: &Attempts| call.repeat == Repeat::Unapplied && call.last.get() != Applied::No;
-        match CALL.try_with(harmful) {
-            Ok(true) => RetryAction::RetryForbidden,
-            _ => RetryAction::NoActionIndicated,
-        }
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else {
+            return RetryAction::NoActionIndicated;
+        };
+        let action = |call: &Attempts| {
+            let answer = error.as_operation_error();
+            if call.repeat == Repeat::Unapplied && call.last.get() != Applied::No {
+                RetryAction::RetryForbidden
+            } else if answer.is_some_and(|it| (self.also)(it, (call.code_of)(it))) {
+                RetryAction::transient_error()
+            } else {
+                RetryAction::NoActionIndicated
+            }
+        };
+        CALL.try_with(action).unwrap_or_default()
     }
 
     fn name(&self) -> &'static str {

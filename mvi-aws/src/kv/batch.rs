@@ -14,7 +14,7 @@ use mvi_core::{
 
 use super::{
     Inner, key_attributes,
-    value::{Attributes, live, take_key, to_parts},
+    value::{Attributes, Found, key_of, live, read},
     write::{NewItem, new_item},
 };
 use crate::{
@@ -35,8 +35,13 @@ const MAX_WRITES: usize = 25;
 /// How many calls of one batch are under way at a time.
 const SIDE_BY_SIDE: usize = 4;
 
-/// What a batch answers for one key.
-type Got = (Key, Result<Record>);
+/// What a chunk of keys came to: the records that are there, those that can't be read, and what has no answer.
+struct Got {
+    records: Vec<Record>,
+    failed: Vec<(Key, Error)>,
+    /// What befell all of the chunk.
+    error: Option<Error>,
+}
 
 impl Inner {
     pub(super) async fn get_many(&self, request: GetMany) -> Result<Vec<Result<Option<Record>>>> {
@@ -44,27 +49,32 @@ impl Inner {
         request.check(&table)?;
         let GetMany { table: _, keys, consistency } = request;
         let strong = consistency == Consistency::Strong;
+        // Where each key is first, and for each place the place before that has the same key.
+        let mut last: HashMap<&Key, usize> = HashMap::with_capacity(keys.len());
+        let before: Vec<Option<usize>> =
+            keys.iter().enumerate().map(|(place, key)| last.insert(key, place)).collect();
+        let firsts = keys.iter().zip(&before).filter(|(_, before)| before.is_none());
+        let unique: Vec<&Key> = firsts.map(|(key, _)| key).collect();
+
         let mut results: Vec<Result<Option<Record>>> = keys.iter().map(|_| Ok(None)).collect();
-        // Where each key is in the request: once, or more often.
-        let mut places: HashMap<Key, Vec<usize>> = HashMap::with_capacity(keys.len());
-        for (place, key) in keys.into_iter().enumerate() {
-            places.entry(key).or_default().push(place);
-        }
-        let keys: Vec<&Key> = places.keys().collect();
         let gets: Vec<_> =
-            keys.chunks(MAX_GETS).map(|keys| self.get_chunk(&table, keys, strong)).collect();
+            unique.chunks(MAX_GETS).map(|keys| self.get_chunk(&table, keys, strong)).collect();
         let mut answers = stream::iter(gets).buffer_unordered(SIDE_BY_SIDE);
         let mut fate = Fate::default();
-        while let Some((got, error)) = answers.next().await {
-            for (key, result) in got {
-                if let Some([others @ .., last]) = places.get(&key).map(Vec::as_slice) {
-                    for place in others {
-                        results[*place] = match &result {
-                            Ok(record) => Ok(Some(record.clone())),
-                            Err(error) => Err(same(error)),
-                        };
-                    }
-                    results[*last] = result.map(Some);
+        while let Some(Got { records, failed, error }) = answers.next().await {
+            for record in records {
+                let Some(mut place) = last.get(&record.key).copied() else { continue };
+                while let Some(same_key) = before[place] {
+                    results[place] = Ok(Some(record.clone()));
+                    place = same_key;
+                }
+                results[place] = Ok(Some(record));
+            }
+            for (key, error) in failed {
+                let mut place = last.get(&key).copied();
+                while let Some(at) = place {
+                    results[at] = Err(same(&error));
+                    place = before[at];
                 }
             }
             fate.add(error);
@@ -73,30 +83,33 @@ impl Inner {
     }
 
     /// Reads a chunk. An error that befell all of it is with each key that has no answer, and is given as well.
-    async fn get_chunk(
-        &self,
-        table: &Arc<Table>,
-        keys: &[&Key],
-        strong: bool,
-    ) -> (Vec<Got>, Option<Error>) {
-        let mut got: Vec<Got> = Vec::with_capacity(keys.len());
+    async fn get_chunk(&self, table: &Arc<Table>, keys: &[&Key], strong: bool) -> Got {
+        let mut got =
+            Got { records: Vec::with_capacity(keys.len()), failed: Vec::new(), error: None };
         let work = keys.iter().map(|key| key_attributes(table, (*key).clone())).collect();
         match self.get_rounds(table, work, strong, &mut got).await {
             Ok(left) => {
-                for mut key in left {
-                    if let Ok(key) = take_key(table, &mut key) {
-                        got.push((key, Err(left_over("read"))));
-                    }
-                }
-                (got, None)
+                let keys = left.iter().filter_map(|it| key_of(table, it).ok());
+                got.failed.extend(keys.map(|key| (key, left_over("read"))));
             }
             Err(error) => {
-                let answered: HashSet<Key> = got.iter().map(|(key, _)| key.clone()).collect();
-                let unanswered = keys.iter().filter(|key| !answered.contains(*key));
-                got.extend(unanswered.map(|key| ((*key).clone(), Err(same(&error)))));
-                (got, Some(error).filter(|_| answered.is_empty()))
+                let answered: HashSet<&Key> = got
+                    .records
+                    .iter()
+                    .map(|it| &it.key)
+                    .chain(got.failed.iter().map(|(key, _)| key))
+                    .collect();
+                let unanswered: Vec<_> = keys
+                    .iter()
+                    .filter(|key| !answered.contains(*key))
+                    .map(|key| ((*key).clone(), same(&error)))
+                    .collect();
+                let none_answered = answered.is_empty();
+                got.failed.extend(unanswered);
+                got.error = Some(error).filter(|_| none_answered);
             }
         }
+        got
     }
 
     /// Asks until nothing is left, or patience is; returns what is.
@@ -105,7 +118,7 @@ impl Inner {
         table: &Table,
         mut keys: Vec<Attributes>,
         strong: bool,
-        got: &mut Vec<Got>,
+        got: &mut Got,
     ) -> Result<Vec<Attributes>> {
         let mut rounds = Rounds::new(self.retries);
         loop {
@@ -116,15 +129,10 @@ impl Inner {
             let answer = send("BatchGetItem", Repeat::Read, call.send())
                 .await
                 .map_err(|failure| self.failed(&table.name, failure))?;
-            for mut item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                let key = take_key(table, &mut item)?;
-                match to_parts(item) {
-                    Ok((item, version, expires)) => {
-                        let mut record = Record::new(key.clone(), item, version);
-                        record.expires = expires;
-                        got.extend(live(record).map(|record| (key, Ok(record))));
-                    }
-                    Err(error) => got.push((key, Err(error))),
+            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                match read(table, item)? {
+                    Found::Record(record) => got.records.extend(live(record)),
+                    Found::Unreadable(key, error) => got.failed.push((key, error)),
                 }
             }
             let left = answer.unprocessed_keys.into_iter().flatten();
@@ -233,7 +241,7 @@ impl Inner {
                 break;
             }
         }
-        let left: HashSet<Key> = requests.into_iter().filter_map(|it| key_of(&table, it)).collect();
+        let left: HashSet<Key> = requests.into_iter().filter_map(|it| key_in(&table, it)).collect();
         let outcome = |(place, key, version)| {
             (place, if left.contains(&key) { Err(left_over("written")) } else { Ok(version) })
         };
@@ -283,10 +291,10 @@ impl Chunk {
 }
 
 /// The key that a write is for.
-fn key_of(table: &Table, request: WriteRequest) -> Option<Key> {
+fn key_in(table: &Table, request: WriteRequest) -> Option<Key> {
     let WriteRequest { put_request, delete_request, .. } = request;
     let attributes = put_request.map(|it| it.item).or_else(|| delete_request.map(|it| it.key));
-    take_key(table, &mut attributes?).ok()
+    key_of(table, &attributes?).ok()
 }
 
 /// Whether an error befell all of a call's records.

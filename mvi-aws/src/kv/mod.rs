@@ -24,7 +24,7 @@ mod transact;
 mod value;
 mod write;
 
-use std::{fmt, sync::Arc};
+use std::{cell::RefCell, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
@@ -34,7 +34,7 @@ use aws_sdk_dynamodb::{
 use data_encoding::BASE64URL_NOPAD;
 use futures::{StreamExt as _, stream};
 use mvi_core::{
-    Error, ErrorKind, Items, Kv, Labels, Name, Result,
+    Applied, Error, ErrorKind, Items, Kv, Labels, Name, Result,
     kv::{
         CreateTable, Delete, Get, GetMany, Key, Put, Query, Record, Scan, Table, Tables, Transact,
         Update, Version, WriteMany,
@@ -88,8 +88,7 @@ impl DynamoKv {
             // It guards bodies that trickle; here an attempt has a time limit, body included.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(Watch)
-            .retry_classifier(Careful)
-            .retry_classifier(transact::Contended);
+            .retry_classifier(Careful { also: transact::is_contended });
         if let Some(url) = config.endpoint(Service::DynamoDb) {
             builder = builder.endpoint_url(url);
         }
@@ -109,13 +108,24 @@ impl DynamoKv {
 
 /// A name for one write, that no other has.
 fn nonce() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|e| {
-        Error::new(ErrorKind::Internal, "the operating system has no random bytes")
-            .with_applied(mvi_core::Applied::No)
-            .with_source(e)
-    })?;
-    Ok(BASE64URL_NOPAD.encode(&bytes))
+    const BYTES: usize = 16;
+    const AT_ONCE: usize = 32;
+    thread_local! {
+        // To ask the system for each would cost as much as all else that MVI does for a write.
+        static POOL: RefCell<Vec<[u8; BYTES]>> = const { RefCell::new(Vec::new()) };
+    }
+    POOL.with_borrow_mut(|pool| {
+        if pool.is_empty() {
+            let mut random = [[0; BYTES]; AT_ONCE];
+            getrandom::fill(random.as_flattened_mut()).map_err(|e| {
+                Error::new(ErrorKind::Internal, "the operating system has no random bytes")
+                    .with_applied(Applied::No)
+                    .with_source(e)
+            })?;
+            pool.extend(random);
+        }
+        Ok(BASE64URL_NOPAD.encode(&pool.pop().expect("it has just been filled")))
+    })
 }
 
 /// `key` under the names of its attributes. It has been checked to fit them.

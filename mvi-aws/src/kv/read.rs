@@ -1,13 +1,13 @@
 //! Reads: one record, a partition in order, a whole table.
 
-use std::{ops::Bound, sync::Arc, vec};
+use std::{ops::Bound, sync::Arc};
 
 use aws_sdk_dynamodb::operation::{
     query::builders::QueryFluentBuilder, scan::builders::ScanFluentBuilder,
 };
 use futures::{Stream, TryStreamExt as _, stream};
 use mvi_core::{
-    Name, Result,
+    Error, Name, Result,
     kv::{
         Attr, Condition, Consistency, Cursor, Get, KeyValue, Order, Query, Range, Record, Scan,
         Segment, Table,
@@ -115,7 +115,6 @@ pub(super) fn query(
             wanted: Wanted { left: limit, page: page.map(Into::into), filtered },
             open,
             next,
-            buffer: Vec::new().into_iter(),
             done: nothing,
             table,
             inner,
@@ -156,7 +155,6 @@ pub(super) fn scan(
             wanted: Wanted { left: limit, page: page.map(Into::into), filtered },
             open: None,
             next: after.map(|cursor| key_attributes(&table, cursor.key)),
-            buffer: Vec::new().into_iter(),
             done: false,
             table,
             inner,
@@ -249,7 +247,6 @@ struct Pages {
     /// A range, of the table or an index, that the call reads a little more than.
     open: Option<(Option<Name>, Range)>,
     next: Option<Attributes>,
-    buffer: vec::IntoIter<Attributes>,
     done: bool,
 }
 
@@ -257,32 +254,44 @@ struct Pages {
 fn records(
     pages: impl Future<Output = Result<Pages>> + Send + 'static,
 ) -> impl Stream<Item = Result<Record>> + Send + 'static {
-    // Boxed, as it is handed on with each record.
-    let read = |mut pages: Box<Pages>| async move {
-        Ok(pages.record().await?.map(|record| (record, pages)))
+    let read = |mut pages: Pages| async move {
+        let records = pages.turn().await?;
+        Ok::<_, Error>(records.map(|records| (stream::iter(records), pages)))
     };
-    stream::once(pages).map_ok(move |pages| stream::try_unfold(Box::new(pages), read)).try_flatten()
+    stream::once(pages)
+        .map_ok(move |pages| stream::try_unfold(pages, read).try_flatten())
+        .try_flatten()
 }
 
 impl Pages {
-    async fn record(&mut self) -> Result<Option<Record>> {
-        if self.wanted.left == Some(0) {
+    /// Reads the next page, which may be empty and not be the last.
+    async fn turn(&mut self) -> Result<Option<Vec<Result<Record>>>> {
+        if self.done || self.wanted.left == Some(0) {
             return Ok(None);
         }
-        loop {
-            while let Some(attributes) = self.buffer.next() {
-                let Some(record) = live(to_record(&self.table, attributes)?) else { continue };
-                if self.is_in_range(&record) {
-                    self.wanted.left = self.wanted.left.map(|left| left - 1);
-                    return Ok(Some(record));
+        let items = self.page().await?;
+        let mut records = Vec::with_capacity(items.len());
+        for item in items {
+            if self.wanted.left == Some(0) {
+                break;
+            }
+            match to_record(&self.table, item) {
+                Ok(record) => {
+                    if let Some(record) = live(record)
+                        && self.is_in_range(&record)
+                    {
+                        self.wanted.left = self.wanted.left.map(|left| left - 1);
+                        records.push(Ok(record));
+                    }
+                }
+                Err(error) => {
+                    records.push(Err(error));
+                    self.done = true;
+                    break;
                 }
             }
-            if self.done {
-                return Ok(None);
-            }
-            // A page may be empty and not be the last.
-            self.turn().await?;
         }
+        Ok(Some(records))
     }
 
     fn is_in_range(&self, record: &Record) -> bool {
@@ -296,8 +305,7 @@ impl Pages {
         }
     }
 
-    /// Reads the next page.
-    async fn turn(&mut self) -> Result<()> {
+    async fn page(&mut self) -> Result<Vec<Attributes>> {
         let (after, most) = (self.next.take(), self.wanted.page());
         let (items, next) = match &self.call {
             Call::Query(call) => {
@@ -315,9 +323,8 @@ impl Pages {
                 }
             }
         };
-        self.buffer = items.unwrap_or_default().into_iter();
         self.done = next.is_none();
         self.next = next;
-        Ok(())
+        Ok(items.unwrap_or_default())
     }
 }

@@ -9,10 +9,7 @@ use aws_sdk_dynamodb::{
         TransactWriteItem,
     },
 };
-use aws_smithy_runtime_api::client::{
-    interceptors::context::InterceptorContext,
-    retries::classifiers::{ClassifyRetry, RetryAction},
-};
+use aws_smithy_runtime_api::client::interceptors::context::Error as ErasedError;
 use mvi_core::{
     Error, Result, Timestamp,
     kv::{Check, Delete, Step, Table, Transact, Ttl, Update, Version},
@@ -26,7 +23,7 @@ use super::{
     write::{NewItem, fresh_item, new_item, written},
 };
 use crate::{
-    attempt::{Failure, Repeat, answered_code, send},
+    attempt::{Failure, Repeat, send},
     clock::now,
     error,
 };
@@ -252,27 +249,14 @@ fn at_step(error: &Error, n: usize) -> Error {
     error::again(error, format!("steps[{n}]: {}", error.message()))
 }
 
-/// Lets the SDK repeat what only met another transaction on the way: nothing was applied, and it passes.
-#[derive(Debug)]
-pub(super) struct Contended;
-
-impl ClassifyRetry for Contended {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let Some(Err(error)) = context.output_or_error() else {
-            return RetryAction::NoActionIndicated;
-        };
-        let Some(error) = error.as_operation_error() else { return RetryAction::NoActionIndicated };
-        let contended = match error.downcast_ref() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let mut codes = cancelled.cancellation_reasons().iter().filter_map(code).peekable();
-                codes.peek().is_some() && codes.all(|it| it == "TransactionConflict")
-            }
-            _ => answered_code(error).is_some_and(|it| it == "TransactionConflictException"),
-        };
-        if contended { RetryAction::transient_error() } else { RetryAction::NoActionIndicated }
-    }
-
-    fn name(&self) -> &'static str {
-        "mvi contended"
+/// Whether a call only met another transaction on the way: nothing was applied, and it passes.
+pub(super) fn is_contended(error: &ErasedError, code: Option<&str>) -> bool {
+    match error.downcast_ref() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let mut codes =
+                cancelled.cancellation_reasons().iter().filter_map(self::code).peekable();
+            codes.peek().is_some() && codes.all(|it| it == "TransactionConflict")
+        }
+        _ => code == Some("TransactionConflictException"),
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use mvi_core::{
     Error, ErrorKind, Result,
-    kv::{Attr, Item, Key, KeyKind, KeyValue, Number, Record, Table, Value, Version},
+    kv::{Item, Key, KeyKind, KeyValue, Number, Record, Table, Value, Version},
 };
 
 use crate::clock::now;
@@ -21,17 +21,6 @@ pub(super) const VERSION: &str = "_v";
 
 /// The hidden attribute that says when the record expires, in seconds since 1970.
 pub(super) const EXPIRES: &str = "_x";
-
-/// Takes the key out of an item.
-pub(super) fn take_key(table: &Table, from: &mut Attributes) -> Result<Key> {
-    let mut part = |attr: &Attr| match from.remove(&attr.name) {
-        Some(value) => to_key_value(value),
-        None => Err(corrupt("a key without its attributes")),
-    };
-    let partition = part(&table.partition)?;
-    let sort = table.sort.as_ref().map(part).transpose()?;
-    Ok(Key { partition, sort })
-}
 
 pub(super) fn scalar(kind: KeyKind) -> ScalarAttributeType {
     match kind {
@@ -125,28 +114,87 @@ fn to_map(attributes: Attributes) -> Result<BTreeMap<String, Value>> {
 }
 
 /// The record in `attributes`, expired or not.
-pub(super) fn to_record(table: &Table, mut attributes: Attributes) -> Result<Record> {
-    let key = take_key(table, &mut attributes)?;
-    let (item, version, expires) = to_parts(attributes)?;
-    let mut record = Record::new(key, item, version);
-    record.expires = expires;
-    Ok(record)
+pub(super) fn to_record(table: &Table, attributes: Attributes) -> Result<Record> {
+    match read(table, attributes)? {
+        Found::Record(record) => Ok(record),
+        Found::Unreadable(_, error) => Err(error),
+    }
 }
 
-/// A record's parts, of attributes without the key's.
-pub(super) fn to_parts(mut attributes: Attributes) -> Result<(Item, Version, Option<Timestamp>)> {
-    let version = match attributes.remove(VERSION) {
-        Some(AttributeValue::S(version)) => version,
-        Some(_) => return Err(corrupt("a version that is not text")),
-        // Written by another program: every record of ours has one.
-        None => String::new(),
+/// What an item is found to be.
+pub(super) enum Found {
+    Record(Record),
+    /// There is something at this key that is no record.
+    Unreadable(Key, Error),
+}
+
+/// The record in `attributes`, if it is one.
+pub(super) fn read(table: &Table, attributes: Attributes) -> Result<Found> {
+    let (partition_name, sort_name) = names(table);
+    let (mut partition, mut sort, mut version, mut expires) = (None, None, None, None);
+    // One pass, without asking the map for what is special: that would hash each name again.
+    let rest: Result<BTreeMap<String, Value>> = attributes
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let special = match name.as_str() {
+                it if it == partition_name => &mut partition,
+                it if Some(it) == sort_name => &mut sort,
+                VERSION => &mut version,
+                EXPIRES => &mut expires,
+                _ => return Some(to_value(value).map(|value| (name, value))),
+            };
+            *special = Some(value);
+            None
+        })
+        .collect();
+    let key = to_key(table, partition, sort)?;
+    let parts = rest.and_then(|rest| Ok((rest, to_version(version)?, to_expires(expires)?)));
+    Ok(match parts {
+        Ok((rest, version, expires)) => {
+            let mut record = Record::new(key, Item(rest), version);
+            record.expires = expires;
+            Found::Record(record)
+        }
+        Err(error) => Found::Unreadable(key, error),
+    })
+}
+
+fn names(table: &Table) -> (&str, Option<&str>) {
+    (&table.partition.name, table.sort.as_ref().map(|it| it.name.as_str()))
+}
+
+fn to_key(
+    table: &Table,
+    partition: Option<AttributeValue>,
+    sort: Option<AttributeValue>,
+) -> Result<Key> {
+    let part = |value: Option<AttributeValue>| match value {
+        Some(value) => to_key_value(value),
+        None => Err(corrupt("a key without its attributes")),
     };
-    let expires = take_expires(&mut attributes)?;
-    Ok((Item(to_map(attributes)?), Version::new(version), expires))
+    let partition = part(partition)?;
+    let sort = table.sort.as_ref().map(|_| part(sort)).transpose()?;
+    Ok(Key { partition, sort })
 }
 
-fn take_expires(attributes: &mut Attributes) -> Result<Option<Timestamp>> {
-    match attributes.remove(EXPIRES) {
+/// The key in `attributes`.
+pub(super) fn key_of(table: &Table, attributes: &Attributes) -> Result<Key> {
+    let (partition, sort) = names(table);
+    let value = |name: &str| attributes.get(name).cloned();
+    to_key(table, value(partition), sort.and_then(value))
+}
+
+fn to_version(version: Option<AttributeValue>) -> Result<Version> {
+    match version {
+        Some(AttributeValue::S(version)) => Ok(Version::new(version)),
+        Some(_) => Err(corrupt("a version that is not text")),
+        // Written by another program: every record of ours has one.
+        None => Ok(Version::new("")),
+    }
+}
+
+fn to_expires(expires: Option<AttributeValue>) -> Result<Option<Timestamp>> {
+    match expires {
         None => Ok(None),
         Some(AttributeValue::N(digits)) => match digits.parse().map(Timestamp::from_second) {
             Ok(Ok(time)) => Ok(Some(time)),
