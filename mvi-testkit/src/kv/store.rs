@@ -8,6 +8,7 @@ use std::{
 
 use mvi_core::{
     Error, ErrorKind, Labels, Name, Result, Timestamp, When,
+    ensure::Stamp,
     kv::{
         Check, Condition, Consistency, CreateTable, Delete, Expiry, Found, Get, GetMany, Item, Key,
         KeyValue, Put, Record, Step, Table, TableState, Transact, Update, Version, Write, apply,
@@ -38,6 +39,8 @@ pub(super) struct Store {
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) table: Table,
+    /// What it was asked for as.
+    stamp: Stamp,
     pub(super) records: Records,
     /// The store that it is in, for the events to come.
     store: Weak<Mutex<Store>>,
@@ -94,20 +97,20 @@ impl Store {
     }
 
     pub(super) fn create_table(&mut self, turn: &Turn<'_>, request: CreateTable) -> Result<Made> {
+        let stamp = request.fingerprint().stamp();
         let CreateTable { name, partition, sort, indexes, ttl, labels } = request;
-        let mut table = Table::new(name.clone(), partition, sort, TableState::Active);
-        (table.indexes, table.ttl, table.labels) = (indexes, ttl, labels);
-        if let Some(Room { table: found, gone, .. }) = self.tables.get(&name) {
+        if let Some(Room { table: found, stamp: made_by, gone, .. }) = self.tables.get(&name) {
             if found.state == TableState::Deleting {
                 return Ok(Made::Dying(*gone));
             }
-            (table.state, table.created) = (found.state, found.created);
-            if table == *found {
-                return Ok(Made::Table(table));
+            if stamp == *made_by {
+                return Ok(Made::Table(found.clone()));
             }
             let message = "a table of this name has other settings";
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
+        let mut table = Table::new(name.clone(), partition, sort, TableState::Active);
+        (table.indexes, table.ttl, table.labels) = (indexes, ttl, labels);
         table.created = Some(turn.now());
         let id = turn.world.token();
         let active = turn.at().after(turn.world.draw(&turn.weather.kv.change));
@@ -118,7 +121,7 @@ impl Store {
         }
         let records = Records::new(turn.world.seed(), &table);
         let (store, gone) = (Weak::clone(&self.me), Moment::NEVER);
-        let room = Room { table: table.clone(), records, store, id, visible, gone };
+        let room = Room { table: table.clone(), stamp, records, store, id, visible, gone };
         if table.state == TableState::Creating {
             room.later(turn.world, active, |room, world, at| {
                 if room.table.state == TableState::Creating {

@@ -37,6 +37,11 @@ pub(super) async fn a_create_repeats_safely(kv: &Arc<dyn Kv>, scope: &Scope) -> 
     let again = kv.create_table(Shape::ByInt.request(store.name.clone())?).await?;
     assert_eq!((again.name, again.state), (store.name.clone(), TableState::Active));
     assert_eq!(store.item(&store.at("a", 1)).await?, Some(one(1)));
+    // The order of indexes is no setting.
+    let store = Shape::Indexed.own(kv, scope).await?;
+    let mut turned = Shape::Indexed.request(store.name.clone())?;
+    turned.indexes.reverse();
+    assert_eq!(kv.create_table(turned).await?.name, store.name);
     Ok(())
 }
 
