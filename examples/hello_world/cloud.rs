@@ -133,6 +133,8 @@ fn is_unset(variable: &str) -> bool {
 
 #[cfg(not(all(feature = "aws", feature = "gcp")))]
 fn without(feature: &str) -> Error {
-    let message = format!("--cloud {feature} in a build without it: run with --features {feature}");
+    let message = format!(
+        "--cloud {feature} in a build without it: add -p mvi-examples --features {feature}"
+    );
     Error::new(ErrorKind::Unsupported, message)
 }
