@@ -34,7 +34,7 @@ pub use config::{AwsBuilder, Retries, Service, Timeouts};
 /// The services of one account in one region.
 ///
 /// Each field is a concrete service, whose SDK client is at hand for what MVI does not do:
-/// [`aws.kv.client()`](kv::DynamoKv::client).
+/// `aws.kv.client()`.
 #[derive(Clone, Debug)]
 pub struct Aws {
     /// Small structured records, on `DynamoDB`.

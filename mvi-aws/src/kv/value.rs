@@ -132,8 +132,9 @@ pub(super) enum Found {
 pub(super) fn read(table: &Table, attributes: Attributes) -> Result<Found> {
     let (partition_name, sort_name) = names(table);
     let (mut partition, mut sort, mut version, mut expires) = (None, None, None, None);
+    let mut unread = None;
     // One pass, without asking the map for what is special: that would hash each name again.
-    let rest: Result<BTreeMap<String, Value>> = attributes
+    let rest: BTreeMap<String, Value> = attributes
         .into_iter()
         .filter_map(|(name, value)| {
             let special = match name.as_str() {
@@ -141,16 +142,26 @@ pub(super) fn read(table: &Table, attributes: Attributes) -> Result<Found> {
                 it if Some(it) == sort_name => &mut sort,
                 VERSION => &mut version,
                 EXPIRES => &mut expires,
-                _ => return Some(to_value(value).map(|value| (name, value))),
+                _ => match to_value(value) {
+                    Ok(value) => return Some((name, value)),
+                    Err(error) => {
+                        // The key may be still to come.
+                        unread.get_or_insert(error);
+                        return None;
+                    }
+                },
             };
             *special = Some(value);
             None
         })
         .collect();
     let key = to_key(table, partition, sort)?;
-    let parts = rest.and_then(|rest| Ok((rest, to_version(version)?, to_expires(expires)?)));
+    let parts = match unread {
+        Some(error) => Err(error),
+        None => to_version(version).and_then(|version| Ok((version, to_expires(expires)?))),
+    };
     Ok(match parts {
-        Ok((rest, version, expires)) => {
+        Ok((version, expires)) => {
             let mut record = Record::new(key, Item(rest), version);
             record.expires = expires;
             Found::Record(record)

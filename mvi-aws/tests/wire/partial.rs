@@ -156,6 +156,26 @@ async fn expired_records_are_nothing() {
     assert_eq!(kv.get(mvi_core::kv::Get::new(links(), key())).await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_record_that_can_not_be_read_is_its_own_error() {
+    let mut odd = record(1, "n1");
+    for name in 'a'..='z' {
+        odd[name.to_string()] = json!({"N": "1E+200"});
+    }
+    odd["p"] = json!({"S": "ann"});
+    odd["s"] = json!({"N": "1"});
+    let server = Server::start(move |call| {
+        let answer = json!({"Responses": {"links": [record(0, "n1"), odd]}});
+        (call.op == "BatchGetItem").then_some(Reply::Ok(answer))
+    })
+    .await;
+    let got = server.aws().await.kv.get_many(GetMany::new(links(), keys(2))).await.unwrap();
+    assert!(got[0].as_ref().unwrap().is_some());
+    let error = got[1].as_ref().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error:?}");
+    assert!(error.message().contains("a number beyond what MVI keeps"), "{error:?}");
+}
+
 fn sort_of(request: &Value) -> String {
     let key = if request["PutRequest"].is_object() {
         &request["PutRequest"]["Item"]
