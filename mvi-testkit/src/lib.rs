@@ -23,3 +23,8 @@ pub use clock::{EPOCH, Held};
 pub use fault::{Fault, Faults, Injected, Lost, Recovery};
 pub use kv::{SimKv, kv};
 pub use sim::{Entry, KvWeather, Outage, Outcome, Sim, Weather};
+
+/// The program on the project's first page, so that it keeps working.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadMe;
