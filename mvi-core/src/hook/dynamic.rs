@@ -45,6 +45,14 @@ pub trait DynHook: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// What waits for the caller, where the hooks say that the call succeeded.
+fn answer<R>(slot: Option<R>, call: &Call<'_>) -> Result<R> {
+    slot.ok_or_else(|| {
+        let message = "a hook said that the call succeeded, and it was not made or failed";
+        Error::new(ErrorKind::Internal, message).at(call.op(), call.resource())
+    })
+}
+
 impl Hook for Arc<dyn DynHook> {
     async fn around<R: Send>(
         &self,
@@ -58,10 +66,7 @@ impl Hook for Arc<dyn DynHook> {
             Ok(())
         };
         self.as_ref().around(call, Box::pin(next)).await?;
-        slot.ok_or_else(|| {
-            let message = "a hook said that the call succeeded, and it was not made or failed";
-            Error::new(ErrorKind::Internal, message).at(call.op(), call.resource())
-        })
+        answer(slot, call)
     }
 
     fn item(&self, call: &Call<'_>, n: u64) -> Verdict {
@@ -83,10 +88,7 @@ impl Hook for Vec<Arc<dyn DynHook>> {
         });
         let all = self.iter().rev();
         all.fold(inner, |next, hook| hook.as_ref().around(call, next)).await?;
-        slot.ok_or_else(|| {
-            let message = "a hook said that the call succeeded, and it was not made or failed";
-            Error::new(ErrorKind::Internal, message).at(call.op(), call.resource())
-        })
+        answer(slot, call)
     }
 
     fn item(&self, call: &Call<'_>, n: u64) -> Verdict {
