@@ -20,6 +20,7 @@ mod error;
 pub mod hook;
 mod name;
 mod time;
+mod wait;
 
 pub mod blob;
 pub mod container;
@@ -33,7 +34,7 @@ pub mod metric;
 pub mod vm;
 pub mod vpc;
 
-pub use blob::Blob;
+pub use blob::{Blob, BlobExt};
 pub use cloud::{Cloud, Unsupported};
 pub use container::Container;
 pub use crypto::Crypto;

@@ -191,7 +191,7 @@ fn is_words(text: &str) -> bool {
 }
 
 /// `text` as an error may show it: quoted, and cut where it is long.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 64;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -12,7 +12,8 @@
 //! Hooks that are chosen at run time are a [`DynHook`].
 //!
 //! On a lazy stream the hook surrounds each wait for the next item, and [`Hook::item`] is
-//! then asked what to do with it. Bodies of uploads and the streams of `exec` pass unhooked.
+//! then asked what to do with it. A download is a call, and then the chunks of its body are
+//! the items of a stream. Bodies of uploads and the streams of `exec` pass unhooked.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -94,12 +95,13 @@ pub struct Call<'a> {
     op: &'static Op,
     resource: &'a str,
     item: Option<u64>,
+    first: bool,
 }
 
 impl<'a> Call<'a> {
     /// A call of `op` on `resource`.
     pub const fn new(op: &'static Op, resource: &'a str) -> Self {
-        Self { op, resource, item: None }
+        Self { op, resource, item: None, first: true }
     }
 
     /// The operation, as in `kv.put`.
@@ -122,14 +124,14 @@ impl<'a> Call<'a> {
         self.op.plane
     }
 
-    /// On a stream, which item is waited for, from 0; `None` for an ordinary call.
+    /// On a stream, which item is waited for, from 0, and of a download which chunk of its body; `None` for an ordinary call.
     pub const fn item(&self) -> Option<u64> {
         self.item
     }
 
-    /// Whether a caller has just made the call: false for a stream's second item and all after it.
+    /// Whether a caller has just made the call: false for a stream's second item and all after it, and for every chunk of a download.
     pub const fn is_first(&self) -> bool {
-        matches!(self.item, None | Some(0))
+        self.first
     }
 
     pub(crate) const fn labels(&self) -> &'static [Label] {
@@ -289,7 +291,28 @@ impl<T: ?Sized, H: Hook> Hooked<T, H> {
         resource: impl AsRef<str> + Send + Sync + 'static,
         items: Items<R>,
     ) -> Items<R> {
-        let open = Open { hook: Arc::clone(&self.hook), op, resource, items, seen: 0, again: None };
+        self.open(op, resource, items, true)
+    }
+
+    /// Surrounds the body of what was downloaded. The call that began it has been surrounded by itself.
+    pub(crate) fn body<R: Clone + Send + Sync + 'static>(
+        &self,
+        op: &'static Op,
+        resource: impl AsRef<str> + Send + Sync + 'static,
+        body: Items<R>,
+    ) -> Items<R> {
+        self.open(op, resource, body, false)
+    }
+
+    fn open<R: Clone + Send + Sync + 'static>(
+        &self,
+        op: &'static Op,
+        resource: impl AsRef<str> + Send + Sync + 'static,
+        items: Items<R>,
+        is_call: bool,
+    ) -> Items<R> {
+        let hook = Arc::clone(&self.hook);
+        let open = Open { hook, op, resource, items, is_call, seen: 0, again: None };
         stream::unfold(Some(open), |open| async move {
             let mut open = open?;
             match open.next().await? {
@@ -310,6 +333,8 @@ struct Open<R, H, S> {
     op: &'static Op,
     resource: S,
     items: Items<R>,
+    /// Whether the wait for the first item is the call itself.
+    is_call: bool,
     seen: u64,
     again: Option<R>,
 }
@@ -320,8 +345,12 @@ impl<R: Clone + Send + Sync, H: Hook, S: AsRef<str> + Send + Sync> Open<R, H, S>
             return Some(Ok(item));
         }
         loop {
-            let call =
-                Call { op: self.op, resource: self.resource.as_ref(), item: Some(self.seen) };
+            let call = Call {
+                op: self.op,
+                resource: self.resource.as_ref(),
+                item: Some(self.seen),
+                first: self.is_call && self.seen == 0,
+            };
             let items = &mut self.items;
             let wait = async { items.next().await.transpose() };
             let item = match self.hook.around(&call, wait).await.transpose()? {
@@ -352,15 +381,18 @@ macro_rules! ops {
     (
         $trait:ident as $service:literal;
         calls { $($call:ident($($arg:ident: $ty:ty),*) -> $ret:ty, on $resource:expr, $effect:ident $plane:ident;)* }
+        $(downloads { $($download:ident($($darg:ident: $dty:ty),*) -> $dret:ty, on $dresource:expr, $deffect:ident $dplane:ident;)* })?
         streams { $($stream:ident($($sarg:ident: $sty:ty),*) -> $item:ty, on $sresource:expr, $seffect:ident $splane:ident;)* }
     ) => {
         /// Every operation of the service, as errors, hooks and metrics name them.
-        pub static OPS: &[&$crate::hook::Op] = &[$(&op::$call,)* $(&op::$stream,)*];
+        pub static OPS: &[&$crate::hook::Op] = &[$(&op::$call,)* $($(&op::$download,)*)? $(&op::$stream,)*];
 
         #[allow(non_upper_case_globals, reason = "an operation is called as its method")]
         mod op {
             $(pub(super) static $call: $crate::hook::Op = $crate::hook::Op::new(
                 concat!($service, ".", stringify!($call)), $crate::hook::Effect::$effect, $crate::hook::Plane::$plane);)*
+            $($(pub(super) static $download: $crate::hook::Op = $crate::hook::Op::new(
+                concat!($service, ".", stringify!($download)), $crate::hook::Effect::$deffect, $crate::hook::Plane::$dplane);)*)?
             $(pub(super) static $stream: $crate::hook::Op = $crate::hook::Op::new(
                 concat!($service, ".", stringify!($stream)), $crate::hook::Effect::$seffect, $crate::hook::Plane::$splane);)*
         }
@@ -372,6 +404,12 @@ macro_rules! ops {
                 let resource = $resource.clone();
                 self.call(&op::$call, resource, self.inner.$call($($arg),*)).await
             })*
+            $($(async fn $download(&self, $($darg: $dty),*) -> $crate::Result<$dret> {
+                let resource = $dresource.clone();
+                let mut reply = self.call(&op::$download, resource.clone(), self.inner.$download($($darg),*)).await?;
+                reply.body = self.body(&op::$download, resource, reply.body);
+                Ok(reply)
+            })*)?
             $(fn $stream(&self, $($sarg: $sty),*) -> $crate::Items<$item> {
                 let resource = $sresource.clone();
                 self.stream(&op::$stream, resource, self.inner.$stream($($sarg),*))
@@ -385,6 +423,10 @@ macro_rules! ops {
                 let _ = ($(&$arg,)*);
                 Err(self.error(&op::$call, &$resource))
             })*
+            $($(async fn $download(&self, $($darg: $dty),*) -> $crate::Result<$dret> {
+                let _ = ($(&$darg,)*);
+                Err(self.error(&op::$download, &$dresource))
+            })*)?
             $(fn $stream(&self, $($sarg: $sty),*) -> $crate::Items<$item> {
                 let _ = ($(&$sarg,)*);
                 self.failed(&op::$stream, &$sresource)

@@ -1,25 +1,21 @@
 //! What callers do most, built once on the core for every provider.
 
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher as _},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{
     Delete, Get, Key, KeyValue, Kv, Lease, Lock, Path, Query, Range, Record, Table, TableState,
     Value, WriteMany, lock,
 };
-use crate::{Applied, Error, ErrorKind, Items, Name, Result, time::instant};
+use crate::{
+    Applied, Error, ErrorKind, Items, Name, Result,
+    time::instant,
+    wait::{VISIBLE, pause, within},
+};
 
-/// How long a fresh table may be [`NotFound`](ErrorKind::NotFound) before that is believed.
-const VISIBLE: Duration = Duration::from_secs(10);
-/// How long a call of a wait may take before it counts as unanswered.
-pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How many records `delete_prefix` holds and removes at a time: four of DynamoDB's batches.
 const CHUNK: usize = 100;
 
@@ -275,24 +271,4 @@ fn partly(op: &'static str, table: &Name, removed: u64, error: Error) -> Error {
         told = told.with_retry_after(wait);
     }
     told.with_source(error)
-}
-
-/// Makes one call of a wait; one that does not answer is a timeout in time.
-pub(super) async fn within<R>(call: impl Future<Output = Result<R>>) -> Result<R> {
-    match timeout(ANSWER, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("no answer within {ANSWER:?}"))),
-    }
-}
-
-/// How long to wait after so many `tries`, from 50 ms growing to 1 s, and up to half as much again by what tells this
-/// caller from others. The same always waits the same, so that simulated runs repeat.
-pub(super) fn pause(tries: u32, caller: impl Hash) -> Duration {
-    const FIRST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(1);
-    let base = FIRST.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST);
-    let mut hasher = DefaultHasher::new();
-    (tries, caller).hash(&mut hasher);
-    let part = u32::try_from(hasher.finish() % 1_024).unwrap_or(0);
-    base + base / 2 * part / 1_024
 }

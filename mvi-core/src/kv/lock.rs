@@ -16,11 +16,12 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Change, Condition, Get, Key, Kv, Path, Record, Update, Value,
-    ext::{pause, within},
+use super::{Change, Condition, Get, Key, Kv, Path, Record, Update, Value};
+use crate::{
+    Applied, Error, ErrorKind, Name, Result, When,
+    time::instant,
+    wait::{pause, within},
 };
-use crate::{Applied, Error, ErrorKind, Name, Result, When, time::instant};
 
 /// When the lease ends, by the provider's clock.
 const UNTIL: &str = "until";

@@ -13,9 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Attr, Condition, Consistency, Delete, Get, GetMany, Item, Key, KeyKind, KeyValue, Kv,
-    KvExt as _, Put, Query, Record, Scan, Table, Update, Value, Version, ext::pause,
+    KvExt as _, Put, Query, Record, Scan, Table, Update, Value, Version,
 };
-use crate::{Error, ErrorKind, Items, Name, Result, When};
+use crate::{Error, ErrorKind, Items, Name, Result, When, wait::pause};
 
 /// How often [`Typed::modify`] tries.
 const TRIES: u32 = 12;

@@ -1,0 +1,311 @@
+//! What is to be stored.
+
+use std::{fmt, io::SeekFrom, ops::Range, path::PathBuf, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+};
+
+use super::check::invalid;
+use crate::{Applied, Error, ErrorKind, Result};
+
+/// The most bytes of a [`Once`](Body::Once) that are kept in memory to be sent again.
+pub const MAX_COLLECTED_BYTES: usize = 64 << 20;
+/// How much of a file is read at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// What is to be stored. Whether it can be sent again after a failure is part of the type.
+///
+/// All but [`Once`](Self::Once) know their length and can be read again, from anywhere. A `Once` is cut into parts that are kept in
+/// memory until they are stored, so that every request can be sent again.
+///
+/// ```
+/// use mvi_core::blob::Body;
+///
+/// let text = Body::from("hello");
+/// let film = Body::File("1.mp4".into());
+/// # let _ = (text, film);
+/// ```
+pub enum Body {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A file, read as it is sent. It must not change meanwhile: what is sent is held against its length when the call began.
+    File(PathBuf),
+    /// Bytes that can be made again.
+    Replay(Replay),
+    /// Bytes that come once, of any length.
+    Once(BoxStream<'static, Result<Bytes>>),
+}
+
+/// The body of a [`Replay`] from an offset on, up to another.
+type Open = dyn Fn(Range<u64>) -> BoxStream<'static, Result<Bytes>> + Send + Sync;
+
+/// Bytes that can be made again, in part too.
+///
+/// ```
+/// use bytes::Bytes;
+/// use futures::{StreamExt as _, stream};
+/// use mvi_core::blob::{Body, Replay};
+///
+/// let zeros = Replay::new(1_000, |range| {
+///     let length = usize::try_from(range.end - range.start).unwrap_or(0);
+///     stream::iter([Ok(Bytes::from(vec![0; length]))]).boxed()
+/// });
+/// let body = Body::Replay(zeros);
+/// # let _ = body;
+/// ```
+#[derive(Clone)]
+pub struct Replay {
+    length: u64,
+    open: Arc<Open>,
+}
+
+impl Replay {
+    /// `length` bytes; `open` gives any range of them, the same bytes each time.
+    pub fn new(
+        length: u64,
+        open: impl Fn(Range<u64>) -> BoxStream<'static, Result<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { length, open: Arc::new(open) }
+    }
+
+    /// How many bytes they are.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// These of the bytes.
+    pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+        (self.open)(range)
+    }
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl Body {
+    /// Nothing.
+    pub const fn empty() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+
+    /// How many bytes it has; `None` for a [`Once`](Self::Once), which nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) where the file can't be read.
+    pub async fn length(&self) -> Result<Option<u64>> {
+        Ok(match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Replay(replay) => Some(replay.length),
+            Self::Once(_) => None,
+            Self::File(path) => {
+                let meta = tokio::fs::metadata(path).await.map_err(unreadable)?;
+                if !meta.is_file() {
+                    return invalid("a body that is no file");
+                }
+                Some(meta.len())
+            }
+        })
+    }
+
+    /// For providers: the same bytes as often as one likes. A [`Once`](Self::Once) is collected, of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ErrorKind::Invalid) where the file can't be read, or more would have to be collected; that of the body.
+    pub async fn replayable(self, limit: usize) -> Result<Replayable> {
+        let length = self.length().await?.unwrap_or(0);
+        Ok(match self {
+            Self::Bytes(bytes) => Replayable::Bytes(bytes),
+            Self::Replay(replay) => Replayable::Replay(replay),
+            Self::File(path) => Replayable::Replay(file(path, length)),
+            Self::Once(mut body) => {
+                let bytes = fill(&mut body, &mut Bytes::new(), limit).await?;
+                // One byte more is one too many.
+                while let Some(more) = body.next().await {
+                    if !more?.is_empty() {
+                        return invalid(format!(
+                            "a body that can be read once, of more than {limit} bytes"
+                        ));
+                    }
+                }
+                Replayable::Bytes(bytes)
+            }
+        })
+    }
+}
+
+/// For providers: a body whose length is known, and that can be sent again.
+#[derive(Clone, Debug)]
+pub enum Replayable {
+    /// In memory.
+    Bytes(Bytes),
+    /// Made or read again each time.
+    Replay(Replay),
+}
+
+impl Replayable {
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Replay(replay) => replay.length,
+        }
+    }
+
+    /// These of its bytes, no more and no fewer: a body that gives others is an error in the stream.
+    pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+        match self {
+            Self::Bytes(bytes) => {
+                let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+                let end = at(range.end).min(bytes.len());
+                let part = bytes.slice(at(range.start).min(end)..end);
+                stream::iter((!part.is_empty()).then_some(Ok(part))).boxed()
+            }
+            Self::Replay(replay) => {
+                let length = range.end.saturating_sub(range.start);
+                exactly(length, replay.read(range))
+            }
+        }
+    }
+
+    /// These of its bytes, in memory.
+    ///
+    /// # Errors
+    ///
+    /// That of the body.
+    pub async fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
+        if let Self::Bytes(bytes) = self
+            && range == (0..bytes.len() as u64)
+        {
+            return Ok(bytes.clone());
+        }
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        fill(&mut self.read(range), &mut Bytes::new(), length).await
+    }
+}
+
+/// Cuts or fails a body that has not `length` bytes, as it was said to.
+fn exactly(
+    length: u64,
+    body: BoxStream<'static, Result<Bytes>>,
+) -> BoxStream<'static, Result<Bytes>> {
+    let wrong = move || Error::invalid(format!("a body that has not the {length} bytes it should"));
+    stream::try_unfold((body, length), move |(mut body, left)| async move {
+        match body.next().await.transpose()? {
+            Some(bytes) => match left.checked_sub(bytes.len() as u64) {
+                Some(left) => Ok(Some((bytes, (body, left)))),
+                None => Err(wrong()),
+            },
+            None if left > 0 => Err(wrong()),
+            None => Ok(None),
+        }
+    })
+    .boxed()
+}
+
+/// For providers: the next `limit` bytes of `body`, or fewer where it ends. `rest` has what came with them, and comes first.
+///
+/// # Errors
+///
+/// That of the body.
+pub async fn fill(
+    body: &mut BoxStream<'static, Result<Bytes>>,
+    rest: &mut Bytes,
+    limit: usize,
+) -> Result<Bytes> {
+    let first = rest.split_to(rest.len().min(limit));
+    if first.len() == limit {
+        return Ok(first);
+    }
+    let mut all = BytesMut::from(first);
+    while all.len() < limit {
+        let Some(mut chunk) = body.try_next().await? else { break };
+        let fits = chunk.split_to(chunk.len().min(limit - all.len()));
+        *rest = chunk;
+        if fits.len() == limit {
+            // One chunk that is all there is need not be copied.
+            return Ok(fits);
+        }
+        all.extend_from_slice(&fits);
+    }
+    Ok(all.freeze())
+}
+
+/// The file at `path`, which has `length` bytes.
+fn file(path: PathBuf, length: u64) -> Replay {
+    let path = Arc::new(path);
+    Replay::new(length, move |range| {
+        let path = Arc::clone(&path);
+        let opened = async move {
+            let mut file = File::open(&*path).await.map_err(unreadable)?;
+            file.seek(SeekFrom::Start(range.start)).await.map_err(unreadable)?;
+            Ok::<_, Error>((file, range.end.saturating_sub(range.start)))
+        };
+        let read = |(mut file, left): (File, u64)| async move {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
+            let mut bytes = BytesMut::with_capacity(most);
+            let mut found = (&mut file).take(most as u64);
+            while bytes.len() < most && found.read_buf(&mut bytes).await.map_err(unreadable)? > 0 {}
+            let left = left - bytes.len() as u64;
+            Ok((!bytes.is_empty()).then(|| (bytes.freeze(), (file, left))))
+        };
+        stream::once(opened).map_ok(move |it| stream::try_unfold(it, read)).try_flatten().boxed()
+    })
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    let kind = error.kind();
+    Error::new(ErrorKind::Invalid, format!("the body's file can't be read: {kind}"))
+        .with_applied(Applied::No)
+        .with_source(error)
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::Bytes(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::Bytes(Bytes::from_static(bytes))
+    }
+}
+
+/// Says how much it is, and never what.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Replay(replay) => replay.fmt(f),
+            Self::Once(_) => f.write_str("Once(…)"),
+        }
+    }
+}
