@@ -130,16 +130,18 @@ impl Body {
             Self::Replay(replay) => Replayable::Replay(replay),
             Self::File(path) => Replayable::Replay(file(path, length)),
             Self::Once(mut body) => {
-                let bytes = fill(&mut body, &mut Bytes::new(), limit).await?;
-                // One byte more is one too many.
-                while let Some(more) = body.next().await {
-                    if !more?.is_empty() {
-                        return invalid(format!(
-                            "a body that can be read once, of more than {limit} bytes"
-                        ));
+                let mut rest = Bytes::new();
+                let bytes = fill(&mut body, &mut rest, limit).await?;
+                // One byte more is one too many, be it in the same chunk or in one to come.
+                while rest.is_empty() {
+                    match body.try_next().await? {
+                        Some(more) => rest = more,
+                        None => return Ok(Replayable::Bytes(bytes)),
                     }
                 }
-                Replayable::Bytes(bytes)
+                return invalid(format!(
+                    "a body that can be read once, of more than {limit} bytes"
+                ));
             }
         })
     }
@@ -167,10 +169,12 @@ impl Replayable {
     pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         match self {
             Self::Bytes(bytes) => {
+                let length = range.end.saturating_sub(range.start);
                 let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
                 let end = at(range.end).min(bytes.len());
                 let part = bytes.slice(at(range.start).min(end)..end);
-                stream::iter((!part.is_empty()).then_some(Ok(part))).boxed()
+                let found = stream::iter((!part.is_empty()).then_some(Ok(part.clone()))).boxed();
+                if part.len() as u64 == length { found } else { exactly(length, found) }
             }
             Self::Replay(replay) => {
                 let length = range.end.saturating_sub(range.start);
