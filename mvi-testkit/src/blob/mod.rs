@@ -3,7 +3,11 @@
 mod content;
 mod lifecycle;
 mod list;
+#[cfg(feature = "http")]
+mod listen;
 mod objects;
+#[cfg(feature = "http")]
+mod sign;
 mod store;
 mod uploads;
 
@@ -15,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use mvi_core::{
-    Applied, Blob, BucketName, Error, ErrorKind, Items, Labels, Result,
+    Applied, Blob, BucketName, Error, Items, Labels, Result,
     blob::{
         Body, Bucket, Checked, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head,
         List, Meta, OPS, Object, ObjectVersion, Part, PartNumber, Presign, Presigned, Put, Rule,
@@ -24,6 +28,8 @@ use mvi_core::{
     hook::Op,
 };
 
+#[cfg(feature = "http")]
+pub use self::listen::Listening;
 use self::{
     content::{Content, Sending},
     store::{Made, Opened, Store},
@@ -39,10 +45,14 @@ use crate::sim::{
 /// What is written is seen by every read after it, whole or not at all, and a mode is decided at the moment of the write. Of
 /// the two providers it resembles Cloud Storage: a tag is of one write, so that equal bytes written twice have two; there are no
 /// delete markers; and removing the current version by its name brings no older one back. Its bodies are in memory, as they came.
+///
+/// [`presign`](Blob::presign) is [`Unsupported`](mvi_core::ErrorKind::Unsupported) until it listens, with the feature `http`.
 #[derive(Clone)]
 pub struct SimBlob {
     world: Arc<World>,
     store: Arc<Mutex<Store>>,
+    #[cfg(feature = "http")]
+    door: listen::Door,
 }
 
 /// A Blob without a cloud around it, in [calm](Weather::calm) weather: what it is asked, it does at once.
@@ -64,7 +74,12 @@ pub fn blob() -> SimBlob {
 
 impl SimBlob {
     pub(crate) fn of(world: Arc<World>) -> Self {
-        Self { world, store: Store::new() }
+        Self {
+            world,
+            store: Store::new(),
+            #[cfg(feature = "http")]
+            door: listen::Door::default(),
+        }
     }
 
     /// Makes a call of one bucket.
@@ -187,7 +202,8 @@ impl Blob for SimBlob {
         let meta = made.meta();
         let checksum = whole.then_some(content.checksum);
         let world = Arc::clone(&self.world);
-        let sending = Sending { world, op, content, range: range.clone(), chunk, fate };
+        let sending =
+            Sending { world, op, content, range: range.clone(), chunk, fate, takes_time: true };
         let checked = Checked::new(sending.body(), range.end - range.start, checksum);
         let body = checked.map_err(move |e| e.or_at(op.name(), &bucket)).boxed();
         Ok(Object::new(meta, range, body))
@@ -272,8 +288,17 @@ impl Blob for SimBlob {
     async fn presign(&self, request: Presign) -> Result<Presigned> {
         let (op, bucket) = (op("blob.presign"), &request.bucket);
         request.check().map_err(|e| e.or_at(op.name(), bucket))?;
-        let message = "nothing answers the URL: wanted Sim::listen first";
-        Err(Error::new(ErrorKind::Unsupported, message).or_at(op.name(), bucket))
+        self.sign(request)
+    }
+}
+
+#[cfg(not(feature = "http"))]
+impl SimBlob {
+    fn sign(&self, request: Presign) -> Result<Presigned> {
+        self.world.call_now(op("blob.presign"), request.bucket.as_str(), |_| {
+            let message = "nobody answers the URL: wanted the feature http of mvi-testkit, and a call of listen before";
+            Err(Error::new(mvi_core::ErrorKind::Unsupported, message))
+        })
     }
 }
 
