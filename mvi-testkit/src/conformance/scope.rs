@@ -146,11 +146,11 @@ impl Scope {
         F: Future<Output = Result<()>>,
     {
         let all = self.all.as_deref().unwrap_or(self);
-        let made = all.names.shared(role, || async {
+        let named = all.names.shared(role, || async {
             let name = all.name(role)?;
             make(name.clone()).await.map(|()| name)
         });
-        made.await
+        named.await
     }
 
     /// The name of the bucket that cases share as `role`; the first to ask has it made.
@@ -163,11 +163,11 @@ impl Scope {
         F: Future<Output = Result<()>>,
     {
         let all = self.all.as_deref().unwrap_or(self);
-        let made = all.buckets.shared(role, || async {
+        let named = all.buckets.shared(role, || async {
             let name = all.bucket(role)?;
             make(name.clone()).await.map(|()| name)
         });
-        made.await
+        named.await
     }
 }
 

@@ -210,8 +210,8 @@ async fn never_torn(place: &Place<'_>, unit: usize, writes: usize, reads: usize)
                     }
                     Err(e) => return Err(e),
                 };
-                let writer = usize::from(found[0]);
-                same(Some(&found), Some(&of_one(writer, unit)), "a read during writes");
+                let by = usize::from(found[0]);
+                same(Some(&found), Some(&of_one(by, unit)), "a read during writes");
                 assert_eq!(said, found.len() as u64);
             }
             Ok(())

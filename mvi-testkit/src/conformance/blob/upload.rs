@@ -21,7 +21,9 @@ use super::{
 /// The bodies one after the other.
 fn joined(bodies: &[Bytes]) -> Bytes {
     let mut all = BytesMut::new();
-    bodies.iter().for_each(|it| all.extend_from_slice(it));
+    for body in bodies {
+        all.extend_from_slice(body);
+    }
     all.freeze()
 }
 
