@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     fmt,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -20,10 +20,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
-    blob::{
-        Body, ByteRange, Checked, Get, Key, Meta, Method, Mode, Presign, Presigned, Properties,
-        Put, Tag,
-    },
+    blob::{Body, ByteRange, Checked, Get, Key, Meta, Method, Mode, Properties, Put, Tag},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -31,7 +28,7 @@ use tokio::{
 };
 
 use super::{
-    SimBlob,
+    Door, SimBlob,
     content::{Content, Sending},
     op,
     sign::{Query, Signed, Signer, place},
@@ -46,9 +43,6 @@ pub struct Listening {
     door: Door,
     task: JoinHandle<()>,
 }
-
-/// Where a simulated Blob listens, if it does.
-pub(super) type Door = Arc<Mutex<Option<SocketAddr>>>;
 
 impl Listening {
     /// Where: a port of `127.0.0.1`.
@@ -98,18 +92,6 @@ impl SimBlob {
         *lock(&self.door) = Some(address);
         let task = tokio::spawn(serve(listener, self.clone()));
         Ok(Listening { address, door: Arc::clone(&self.door), task })
-    }
-
-    /// The URL for `request`, if somebody listens.
-    pub(super) fn sign(&self, request: Presign) -> Result<Presigned> {
-        let (op, bucket) = (op("blob.presign"), request.bucket.clone());
-        self.world.call_now(op, bucket.as_str(), |turn| {
-            let Some(address) = *lock(&self.door) else {
-                let message = "nobody answers the URL: wanted a call of listen before";
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            };
-            Ok(Signer::new(self.world.seed()).presign(request, turn.now(), address))
-        })
     }
 
     /// Makes a call that takes no time.

@@ -29,6 +29,8 @@ pub struct Backend {
     pub(super) oracle: String,
     pub(super) divergences: BTreeMap<&'static str, &'static str>,
     pub(super) twice: Vec<&'static str>,
+    /// The services that it has; all, where it is not said.
+    pub(super) services: Option<BTreeSet<&'static str>>,
     pub(super) place: Place,
     pub(super) watchdog: Duration,
     /// What the cases have come to, and what they have called.
@@ -135,6 +137,18 @@ impl Backend {
         cases.into_iter().fold(self, |backend, case| backend.diverges(case, reason))
     }
 
+    /// Says which services it has, as in `["kv", "blob"]`: all, unless said. The cases of others are not run on it, nor missed.
+    #[must_use]
+    pub fn serves(mut self, services: impl IntoIterator<Item = &'static str>) -> Self {
+        self.services = Some(services.into_iter().collect());
+        self
+    }
+
+    /// Whether it has that service.
+    pub(super) fn has(&self, service: &str) -> bool {
+        self.services.as_ref().is_none_or(|it| it.contains(service))
+    }
+
     fn at(name: &'static str, oracle: impl Into<String>, place: Place) -> Self {
         let oracle = oracle.into();
         let [simulated, real] = WATCHDOGS;
@@ -144,6 +158,7 @@ impl Backend {
             oracle,
             divergences: BTreeMap::new(),
             twice: Vec::new(),
+            services: None,
             place,
             watchdog,
             seen: Mutex::default(),

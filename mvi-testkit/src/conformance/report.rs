@@ -31,7 +31,8 @@ pub(super) fn write(backend: &Backend) -> io::Result<()> {
         let ops = seen.ops.get(name);
         json!({ "name": name, "ops": ops, "outcome": outcome, "reason": reason })
     });
-    let services: Vec<_> = SERVICES.iter().map(|it| it.name).collect();
+    let served = SERVICES.iter().filter(|it| backend.has(it.name));
+    let services: Vec<_> = served.map(|it| it.name).collect();
     let report = json!({
         "backend": backend.name,
         "service": services.join(","),

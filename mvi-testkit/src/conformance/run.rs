@@ -55,7 +55,8 @@ pub fn main(backends: impl IntoIterator<Item = Backend>) -> ExitCode {
             }
             continue;
         }
-        trials.extend(all().map(|found| trial(Arc::clone(backend), found)));
+        let served = all().filter(|(_, service, _)| backend.has(service.name));
+        trials.extend(served.map(|found| trial(Arc::clone(backend), found)));
     }
     if trials.is_empty() && problems.is_empty() {
         return ExitCode::SUCCESS;
@@ -138,14 +139,19 @@ fn missing(backend: &Backend) -> Option<String> {
     Some(format!("{} is missing: {reason}", backend.name))
 }
 
-/// What is declared of cases that are not there, or twice.
+/// What is declared of cases that are not there or not run, or twice, and of services that nobody knows.
 fn misdeclared(backend: &Backend) -> Vec<String> {
-    let known: BTreeSet<String> = names().into_iter().collect();
+    let served = all().filter(|(_, service, _)| backend.has(service.name));
+    let known: BTreeSet<String> =
+        served.map(|(_, service, case)| full_name(service, case)).collect();
+    let services = backend.services.iter().flatten();
+    let nameless = services.filter(|name| SERVICES.iter().all(|it| it.name != **name));
+    let nameless = nameless.map(|it| format!("{} serves {it}, which has no cases", backend.name));
     let unknown = backend.divergences.keys().filter(|it| !known.contains(**it));
     let unknown =
-        unknown.map(|it| format!("{} declares {it}, which no case is called", backend.name));
+        unknown.map(|it| format!("{} declares {it}, which no case of it is called", backend.name));
     let twice = backend.twice.iter().map(|it| format!("{} declares {it} twice", backend.name));
-    unknown.chain(twice).collect()
+    nameless.chain(unknown).chain(twice).collect()
 }
 
 fn trial(backend: Arc<Backend>, found: Found) -> Trial {
@@ -281,7 +287,8 @@ fn text(panic: &(dyn Any + Send)) -> String {
 fn clean(backend: &Backend) -> Vec<String> {
     let Place::Real(shared) = &backend.place else { return Vec::new() };
     let Some(cloud) = shared.connected() else { return Vec::new() };
-    let swept = SERVICES.iter().filter_map(|service| {
+    let served = SERVICES.iter().filter(|it| backend.has(it.name));
+    let swept = served.filter_map(|service| {
         let swept = async { caught((service.sweep)(cloud, &shared.scope)).await };
         runtime().block_on(swept).err()
     });
@@ -295,7 +302,8 @@ fn left_out(backend: &Backend) -> Vec<String> {
         return vec![format!("{} ran no case", backend.name)];
     }
     let called: BTreeSet<_> = seen.ops.values().flatten().copied().collect();
-    let ops = SERVICES.iter().flat_map(|it| it.ops).map(|it| it.name());
+    let served = SERVICES.iter().filter(|it| backend.has(it.name));
+    let ops = served.flat_map(|it| it.ops).map(|it| it.name());
     let uncalled = ops.filter(|it| !called.contains(it));
     uncalled.map(|it| format!("no case called {it} on {}", backend.name)).collect()
 }

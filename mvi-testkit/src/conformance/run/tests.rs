@@ -41,8 +41,21 @@ fn a_divergence_is_of_a_case_that_is_there_and_declared_once() {
     let wrong = sound().diverges_in([CASE, "kv::none", CASE], "a test");
     let problems = misdeclared(&wrong);
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].contains("kv::none, which no case is called"), "{problems:?}");
+    assert!(problems[0].contains("kv::none, which no case of it is called"), "{problems:?}");
     assert!(problems[1].contains("twice"), "{problems:?}");
+}
+
+#[test]
+fn a_backend_is_held_to_what_it_serves_alone() {
+    let half = sound().serves(["blob"]).diverges(CASE, "a test");
+    assert!(half.has("blob") && !half.has("kv") && sound().has("kv"));
+    assert_eq!(misdeclared(&half).len(), 1, "{:?}", misdeclared(&half));
+    half.seen().outcomes.insert("blob::one".to_owned(), Outcome::Pass);
+    let problems = left_out(&half);
+    assert!(problems.iter().any(|it| it.contains("blob.put")), "{problems:?}");
+    assert!(!problems.iter().any(|it| it.contains("kv.put")), "{problems:?}");
+    let odd = sound().serves(["kv", "dreams"]);
+    assert_eq!(misdeclared(&odd), ["sound serves dreams, which has no cases"]);
 }
 
 #[test]
@@ -142,6 +155,9 @@ fn scopes_have_names_of_their_own() {
     let name = first.name("table").unwrap();
     assert!(first.owns(&name) && all.owns(&name) && !tenth.owns(&name));
     assert!(!first.owns(&tenth.name("table").unwrap()));
+    let bucket = first.bucket("b").unwrap();
+    assert!(first.owns_bucket(&bucket) && all.owns_bucket(&bucket) && !tenth.owns_bucket(&bucket));
+    assert!(!first.owns_bucket(&mvi_core::BucketName::new("run-1-b").unwrap()));
     assert_ne!(first.text("a"), tenth.text("a"));
     assert_ne!(first.int(5), tenth.int(5));
 }
