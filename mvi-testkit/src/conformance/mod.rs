@@ -30,7 +30,7 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     conformance::main([Backend::emulator("moto", "moto 5.2.5", "MVI_DYNAMODB_MOTO", connect)
+//!     conformance::main([Backend::emulator("moto", "moto 5.2.5", "MVI_MOTO", connect)
 //!         .diverges("kv::a_get_of_nothing_is_none", "an example of a reason")])
 //! }
 //! ```

@@ -40,7 +40,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "ministack",
         title: "ministack 1.5.33",
         port: 4566,
-        variable: "MVI_DYNAMODB_MINISTACK",
+        variable: "MVI_MINISTACK",
         endpoint: "http://127.0.0.1:4566",
         kit: AWS,
         command: |kit| {
@@ -58,7 +58,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "moto",
         title: "moto 5.2.5",
         port: 5000,
-        variable: "MVI_DYNAMODB_MOTO",
+        variable: "MVI_MOTO",
         endpoint: "http://127.0.0.1:5000",
         kit: AWS,
         command: |kit| {
@@ -75,7 +75,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "dynalite",
         title: "dynalite 4.0.0",
         port: 4600,
-        variable: "MVI_DYNAMODB_DYNALITE",
+        variable: "MVI_DYNALITE",
         endpoint: "http://127.0.0.1:4600",
         kit: Kit::Node { folder: "dynalite", pin: "dynalite@4.0.0" },
         command: |kit| {
@@ -117,7 +117,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "firestore",
         title: "Google's Firestore emulator",
         port: 8681,
-        variable: "MVI_FIRESTORE_EMULATOR",
+        variable: "MVI_FIRESTORE",
         endpoint: "127.0.0.1:8681",
         kit: Kit::FirestoreEmulator,
         command: |jar| {
