@@ -31,7 +31,7 @@ pub(crate) struct Oracle {
 
 const AWS: Kit = Kit::Python {
     folder: "aws",
-    pins: &["moto[server]==5.2.5", "ministack==1.5.33", "cbor2", "cryptography"],
+    pins: &["moto[server]==5.2.5", "ministack==1.5.33", "cbor2", "cryptography", "crc32c==2.9.post0"],
 };
 
 /// Every oracle, in the order of the tables.
