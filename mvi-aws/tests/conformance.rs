@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             .diverges("kv::a_prefix_of_bytes_is_found", "its begins_with does not know bytes")
             .diverges_in(OTHER_KINDS, "it answers 500 to an order between two kinds"),
         Backend::emulator("dynalite", "dynalite 4.0.0", "MVI_DYNALITE", dynalite)
+            .only(["kv"])
             .diverges_in(TRANSACTIONS, "it has no transactions")
             .diverges_in(EXPIRY, "it has no UpdateTimeToLive")
             .diverges_in(TAGS, "it drops the tags of CreateTable")
