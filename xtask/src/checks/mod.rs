@@ -5,6 +5,7 @@ mod dynamodb;
 mod firestore;
 mod gcs;
 mod microburst;
+mod s3;
 
 use serde_json::Value;
 
@@ -21,7 +22,11 @@ struct Check {
 /// Runs the checks of these oracles, a line each.
 pub(crate) fn run(up: &[&str]) -> Tally {
     let mut tally = Tally::default();
-    let all = dynamodb::CHECKS.iter().chain(&microburst::CHECKS).chain(&firestore::CHECKS);
+    let all = dynamodb::CHECKS
+        .iter()
+        .chain(s3::CHECKS)
+        .chain(&microburst::CHECKS)
+        .chain(&firestore::CHECKS);
     for check in all.filter(|check| up.contains(&check.oracle)) {
         if process::interrupted() {
             break;
