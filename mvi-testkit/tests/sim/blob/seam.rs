@@ -85,7 +85,7 @@ fn a_call_that_waits_ends_with_the_callers_patience() {
         assert_eq!(sim.elapsed(), seconds(3));
 
         sim.faults().inject(Fault::never_answer("blob.put").times(1));
-        let patient = cloud.hooked(Timeout::after(seconds(30)));
+        let patient = cloud.clone().hooked(Timeout::after(seconds(30)));
         let error = patient.blob.put_bytes(put_to("silent"), "x").await.unwrap_err();
         assert_eq!((error.kind(), error.applied()), (ErrorKind::Timeout, Applied::Unknown));
         assert_eq!(sim.elapsed(), seconds(33));
