@@ -100,19 +100,22 @@ impl Body {
     /// # Errors
     ///
     /// [`Invalid`](ErrorKind::Invalid) where the file can't be read.
-    pub async fn length(&self) -> Result<Option<u64>> {
-        Ok(match self {
-            Self::Bytes(bytes) => Some(bytes.len() as u64),
-            Self::Replay(replay) => Some(replay.length),
-            Self::Once(_) => None,
-            Self::File(path) => {
-                let meta = tokio::fs::metadata(path).await.map_err(unreadable)?;
-                if !meta.is_file() {
-                    return invalid("a body that is no file");
-                }
-                Some(meta.len())
+    pub fn length(&self) -> impl Future<Output = Result<Option<u64>>> + Send + use<> {
+        // What waits holds no `Once`, which can't be shared between threads.
+        let (known, path) = match self {
+            Self::Bytes(bytes) => (Some(bytes.len() as u64), None),
+            Self::Replay(replay) => (Some(replay.length), None),
+            Self::Once(_) => (None, None),
+            Self::File(path) => (None, Some(path.clone())),
+        };
+        async move {
+            let Some(path) = path else { return Ok(known) };
+            let meta = tokio::fs::metadata(path).await.map_err(unreadable)?;
+            if !meta.is_file() {
+                return invalid("a body that is no file");
             }
-        })
+            Ok(Some(meta.len()))
+        }
     }
 
     /// For providers: the same bytes as often as one likes. A [`Once`](Self::Once) is collected, of at most `limit` bytes.
