@@ -64,7 +64,7 @@ pub(in crate::blob) async fn blocking<R: Send + 'static>(
 static CHANGING: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
 
 /// Waits for what calls that were dropped have left running.
-async fn settled() {
+pub(in crate::blob) async fn settled() {
     drop(CHANGING.lock().await);
 }
 
