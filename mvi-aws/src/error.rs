@@ -224,13 +224,8 @@ pub(crate) fn of_connector(error: &ConnectorError) -> (ErrorKind, Applied) {
 }
 
 /// What says only in the body of its answer whether it was applied, or how much of it.
-const ANSWERED_WITHIN: [&str; 5] = [
-    "BatchWriteItem",
-    "DeleteObjects",
-    "CompleteMultipartUpload",
-    "CopyObject",
-    "UploadPartCopy",
-];
+const ANSWERED_WITHIN: [&str; 5] =
+    ["BatchWriteItem", "DeleteObjects", "CompleteMultipartUpload", "CopyObject", "UploadPartCopy"];
 
 /// Whether a request was applied whose answer did not come, or could not be read.
 pub(crate) fn of_unread(wire_op: &str, status: Option<u16>) -> Applied {

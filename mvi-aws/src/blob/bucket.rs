@@ -18,7 +18,7 @@ use aws_sdk_s3::types::{
 };
 use futures::{Stream, future, stream};
 use mvi_core::{
-    Applied, BucketName, Error, ErrorKind, Labels, Result,
+    BucketName, Error, ErrorKind, Labels, Result,
     blob::{Action, Bucket, CreateBucket, Rule, Versioning},
     ensure::{self, Backend, Born, Life, Marks, Observed, Stamp, Unique, Wanted},
 };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, MetadataDirective};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{TryStreamExt as _, stream};
 use mvi_core::{
     Applied, Blob as _, BucketName, Error, ErrorKind, Result,
     blob::{
@@ -102,8 +102,7 @@ async fn copy_whole(blob: &S3Blob, request: &Copy, found: &Meta) -> Result<Meta>
         Ok(answer) => {
             let result = answer.copy_object_result.ok_or_else(|| unknown("no copy"));
             let result = result.map_err(|e| e.with_applied(Applied::Yes))?;
-            let checksum =
-                whole(result.checksum_crc32_c.as_deref(), result.checksum_type.as_ref());
+            let checksum = whole(result.checksum_crc32_c.as_deref(), result.checksum_type.as_ref());
             let written = Written {
                 key: key.clone(),
                 size: found.size,
@@ -125,9 +124,8 @@ async fn copy_whole(blob: &S3Blob, request: &Copy, found: &Meta) -> Result<Meta>
 async fn copy_in_parts(blob: &S3Blob, request: &Copy, found: &Meta) -> Result<Meta> {
     let Copy { source, bucket, key, mode, properties, encryption } = request;
     let properties = properties.clone().unwrap_or_else(|| found.properties.clone());
-    let put = Put::new(bucket.clone(), key.clone())
-        .properties(properties)
-        .encryption(encryption.clone());
+    let put =
+        Put::new(bucket.clone(), key.clone()).properties(properties).encryption(encryption.clone());
     let unseen = |e: Error| e.with_applied(Applied::No);
     let upload = blob.start_upload(put.upload()).await.map_err(unseen)?;
     let copied = match copy_parts(blob, source, found, &upload).await.map_err(unseen) {
@@ -182,9 +180,8 @@ async fn copy_part(
         .copy_source_if_match(tag.as_str())
         .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1));
     let copied = within!(blob.0.limits.copying(size), call);
-    let answer = send("UploadPartCopy", Repeat::Idempotent, copied)
-        .await
-        .map_err(Failure::into_error)?;
+    let answer =
+        send("UploadPartCopy", Repeat::Idempotent, copied).await.map_err(Failure::into_error)?;
     let result = answer.copy_part_result.ok_or_else(|| unknown("no copy"))?;
     let tag = result.e_tag.ok_or_else(|| unknown("a part without an ETag"))?;
     let mut part = Part::new(number, size, Tag::new(tag));

@@ -43,8 +43,14 @@ impl Download {
         body: ByteStream,
     ) -> Self {
         let Get { bucket, key, range: _, if_match: _, if_none_match: _, version } = request;
-        let again =
-            Get { bucket, key, range: None, if_match: Some(tag.clone()), if_none_match: None, version };
+        let again = Get {
+            bucket,
+            key,
+            range: None,
+            if_match: Some(tag.clone()),
+            if_none_match: None,
+            version,
+        };
         let Range { start: at, end } = range;
         Self { inner, again, body: Some(body), at, end, breaks: Breaks { rounds: None, at } }
     }

@@ -1,6 +1,6 @@
 //! A bucket's objects, in order.
 
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use aws_sdk_s3::{
     operation::list_objects_v2::builders::ListObjectsV2FluentBuilder,
@@ -18,24 +18,34 @@ use crate::attempt::{Failure, Repeat, send};
 /// The most entries of one page.
 const MAX_PAGE: u64 = 1_000;
 
-/// What [`EncodingType::Url`] made of a key, which could not stand in XML as it is.
-pub(super) fn decoded(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
-        return Cow::Borrowed(text);
+/// How a page writes its keys: as in a URL, where it says so, since not all can stand in XML as they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    as_in_url: bool,
+}
+
+impl Written {
+    pub(super) fn as_said(encoding: Option<&EncodingType>) -> Self {
+        Self { as_in_url: encoding == Some(&EncodingType::Url) }
     }
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, after @ ..] = rest {
-        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
-        let byte = match (first, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        };
-        rest = if byte.is_some() { &after[2..] } else { after };
-        plain.push(byte.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+
+    pub(super) fn read(self, text: String) -> String {
+        if !self.as_in_url || !text.bytes().any(|b| matches!(b, b'%' | b'+')) {
+            return text;
+        }
+        let mut plain = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let [first, after @ ..] = rest {
+            let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
+            let byte = match (first, hex(0), hex(1)) {
+                (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
+                _ => None,
+            };
+            rest = if byte.is_some() { &after[2..] } else { after };
+            plain.push(byte.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        }
+        String::from_utf8(plain).unwrap_or(text)
     }
-    Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
 }
 
 pub(super) fn list(
@@ -95,7 +105,8 @@ impl Listing {
             send("ListObjectsV2", Repeat::Read, call.send()).await.map_err(Failure::into_error)?;
         let (objects, prefixes) =
             (answer.contents.unwrap_or_default(), answer.common_prefixes.unwrap_or_default());
-        let mut entries = merged(objects, prefixes, &self.start_after)?;
+        let written = Written::as_said(answer.encoding_type.as_ref());
+        let mut entries = merged(objects, prefixes, written, &self.start_after)?;
         entries.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= entries.len() as u64;
         if answer.is_truncated == Some(true) {
@@ -112,26 +123,24 @@ impl Listing {
 fn merged(
     objects: Vec<types::Object>,
     prefixes: Vec<CommonPrefix>,
+    written: Written,
     start_after: &str,
 ) -> Result<VecDeque<Entry>> {
     let mut entries = VecDeque::with_capacity(objects.len() + prefixes.len());
     let mut prefixes = prefixes.into_iter().filter_map(|it| it.prefix).peekable();
-    let decoded_prefix = |it: String| match decoded(&it) {
-        Cow::Borrowed(_) => it,
-        Cow::Owned(plain) => plain,
-    };
+    let decoded_prefix = |it| written.read(it);
     let mut prefix = prefixes.next().map(decoded_prefix);
     for object in objects {
         let Some(name) = object.key else { return Err(unknown("an object without a key")) };
-        let name = decoded(&name);
-        while let Some(next) = prefix.take_if(|it| it.as_str() < name.as_ref()) {
+        let name = written.read(name);
+        while let Some(next) = prefix.take_if(|it| it.as_str() < name.as_str()) {
             if next.as_str() > start_after {
                 entries.push_back(Entry::Prefix(next));
             }
             prefix = prefixes.next().map(decoded_prefix);
         }
         // What is no key of ours is no object of ours.
-        let Ok(key) = Key::new(name.as_ref()) else { continue };
+        let Ok(key) = Key::new(&name) else { continue };
         let size = object.size.and_then(|it| u64::try_from(it).ok());
         let (Some(size), Some(tag)) = (size, object.e_tag) else {
             return Err(unknown("an object without its size or ETag"));

@@ -104,12 +104,13 @@ impl Inner {
     }
 }
 
-fn unsigned<E>(
-    wire_op: &'static str,
-    error: aws_sdk_s3::error::SdkError<E>,
-) -> Error
+fn unsigned<E>(wire_op: &'static str, error: aws_sdk_s3::error::SdkError<E>) -> Error
 where
-    E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: aws_smithy_types::error::metadata::ProvideErrorMetadata
+        + std::error::Error
+        + Send
+        + Sync
+        + 'static,
 {
     error::from_sdk(wire_op, error).with_applied(mvi_core::Applied::No)
 }

@@ -1,19 +1,26 @@
 //! Uploads in parts.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
 
 use aws_sdk_s3::{
     primitives::{ByteStream, SdkBody},
-    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType},
+    types::{
+        ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
+    },
 };
-use futures::{Stream, TryStreamExt as _, stream};
-use http_body_util::StreamBody;
-use hyper::body::Frame;
+use bytes::Bytes;
+use futures::{Stream, ready, stream, stream::BoxStream};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
     blob::{
-        Body, Complete, Crc32c, Encryption, Key, MAX_COLLECTED_BYTES, MAX_PART_BYTES, Meta, Part, PartNumber,
-        Properties, StartUpload, Tag, Upload,
+        Body, Complete, Crc32c, Encryption, Key, MAX_COLLECTED_BYTES, MAX_PART_BYTES, Meta, Part,
+        PartNumber, Properties, StartUpload, Tag, Upload,
         parts::{PART_BYTES, Replayable},
     },
 };
@@ -21,7 +28,7 @@ use mvi_core::{
 use super::{
     Inner,
     limits::within,
-    list::decoded,
+    list::Written as Keys,
     time, unknown,
     write::{Conditions, Written, noted, sse},
 };
@@ -54,7 +61,8 @@ impl Inner {
             .await
             .map_err(Failure::into_error)?;
         let id = answer.upload_id.ok_or_else(|| unknown("an upload without an id"));
-        let mut upload = Upload::new(bucket, key, id.map_err(|e| e.with_applied(Applied::Unknown))?);
+        let mut upload =
+            Upload::new(bucket, key, id.map_err(|e| e.with_applied(Applied::Unknown))?);
         upload.nonce = Some(nonce);
         Ok(upload)
     }
@@ -93,11 +101,13 @@ impl Inner {
                 (call.checksum_crc32_c(checksum.to_string()).body(bytes.into()), Some(checksum))
             }
         };
-        let answer = send("UploadPart", Repeat::Idempotent, within!(self.limits.carrying(size), call))
-            .await
-            .map_err(Failure::into_error)?;
+        let answer =
+            send("UploadPart", Repeat::Idempotent, within!(self.limits.carrying(size), call))
+                .await
+                .map_err(Failure::into_error)?;
         let tag = answer.e_tag.ok_or_else(|| unknown("a part without an ETag"));
-        let mut part = Part::new(number, size, Tag::new(tag.map_err(|e| e.with_applied(Applied::Yes))?));
+        let mut part =
+            Part::new(number, size, Tag::new(tag.map_err(|e| e.with_applied(Applied::Yes))?));
         part.checksum = checksum.or(answer.checksum_crc32_c.and_then(|it| it.parse().ok()));
         Ok(part)
     }
@@ -155,10 +165,12 @@ impl Inner {
         Err(error)
     }
 
-    /// An object that has just been made of parts, with what was said when they were begun. Where it has been replaced since, nobody can
-    /// say that any more.
+    /// An object that has just been made of parts, with what was said when they were begun. Where it has been replaced since, and the
+    /// bucket keeps no versions, nobody can say that any more.
     async fn described(&self, bucket: &BucketName, meta: Meta) -> Meta {
-        match self.known(bucket.as_str(), meta.key.clone(), meta.version.clone()).await {
+        // Without versions an object may have one all the same, that is called null and not asked for.
+        let version = meta.version.clone().filter(|it| it.as_str() != "null");
+        match self.known(bucket.as_str(), meta.key.clone(), version).await {
             Ok(found) if found.meta.tag == meta.tag => found.meta,
             _ => meta,
         }
@@ -187,11 +199,38 @@ fn number_of(part: PartNumber) -> i32 {
 
 /// A body that is read as it is sent, from its start each time.
 fn streamed(body: Replayable) -> ByteStream {
-    let length = body.length();
+    let left = body.length();
     ByteStream::new(SdkBody::retryable(move || {
-        let frames = body.read(0..length).map_ok(Frame::data);
-        SdkBody::from_body_1_x(StreamBody::new(frames))
+        SdkBody::from_body_1_x(Streamed { body: Mutex::new(body.read(0..left)), left })
     }))
+}
+
+/// A body on its way to S3.
+struct Streamed {
+    /// Never locked: the SDK wants what threads can share, which a stream need not be.
+    body: Mutex<BoxStream<'static, Result<Bytes>>>,
+    left: u64,
+}
+
+impl HttpBody for Streamed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let next = ready!(body.as_mut().poll_next(cx));
+        if let Some(Ok(bytes)) = &next {
+            self.left = self.left.saturating_sub(bytes.len() as u64);
+        }
+        Poll::Ready(next.map(|it| it.map(Frame::data)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// A listing that goes page by page.
@@ -244,8 +283,7 @@ pub(super) fn uploads(
     bucket: BucketName,
 ) -> impl Stream<Item = Result<Upload>> + Send + 'static {
     type Markers = (Option<String>, Option<String>);
-    let first: Pages<Markers, Upload> =
-        Pages { next: Some((None, None)), items: VecDeque::new() };
+    let first: Pages<Markers, Upload> = Pages { next: Some((None, None)), items: VecDeque::new() };
     stream::try_unfold((inner, bucket, first), |(inner, bucket, mut pages)| async move {
         loop {
             if let Some(upload) = pages.items.pop_front() {
@@ -262,18 +300,19 @@ pub(super) fn uploads(
             let answer = send("ListMultipartUploads", Repeat::Read, call.send())
                 .await
                 .map_err(Failure::into_error)?;
+            let keys = Keys::as_said(answer.encoding_type.as_ref());
             for found in answer.uploads.unwrap_or_default() {
                 let (Some(key), Some(id)) = (found.key, found.upload_id) else {
                     return Err(unknown("an upload without its key or id"));
                 };
                 // What is no key of ours is no upload of ours.
-                let Ok(key) = Key::new(decoded(&key)) else { continue };
+                let Ok(key) = Key::new(keys.read(key)) else { continue };
                 let mut upload = Upload::new(bucket.clone(), key, id);
                 upload.started = found.initiated.and_then(time);
                 pages.items.push_back(upload);
             }
             if answer.is_truncated == Some(true) {
-                let key = answer.next_key_marker.map(|it| decoded(&it).into_owned());
+                let key = answer.next_key_marker.map(|it| keys.read(it));
                 let key = key.ok_or_else(|| unknown("a page without the next"))?;
                 pages.next = Some((Some(key), answer.next_upload_id_marker));
             }

@@ -9,7 +9,7 @@ use mvi_core::{
     blob::{Key, ObjectVersion, Tag, VersionId, VersionState, Versions},
 };
 
-use super::{Inner, list::decoded, time, unknown};
+use super::{Inner, list::Written as Keys, time, unknown};
 use crate::attempt::{Failure, Repeat, send};
 
 pub(super) fn versions(
@@ -55,13 +55,16 @@ impl Listing {
         let answer = send("ListObjectVersions", Repeat::Read, call.send())
             .await
             .map_err(Failure::into_error)?;
+        let keys = Keys::as_said(answer.encoding_type.as_ref());
         let mut found = Vec::new();
         for it in answer.versions.unwrap_or_default() {
             let state = match it.is_latest {
                 Some(true) => VersionState::Current,
                 _ => VersionState::Noncurrent,
             };
-            let Some(mut version) = version_of(it.key, it.version_id, state)? else { continue };
+            let Some(mut version) = version_of(keys, it.key, it.version_id, state)? else {
+                continue;
+            };
             let size = it.size.and_then(|it| u64::try_from(it).ok());
             version.size = size.ok_or_else(|| unknown("a version without a size"))?;
             version.tag = it.e_tag.map(Tag::new);
@@ -70,7 +73,9 @@ impl Listing {
         }
         for it in answer.delete_markers.unwrap_or_default() {
             let state = VersionState::DeleteMarker;
-            let Some(mut version) = version_of(it.key, it.version_id, state)? else { continue };
+            let Some(mut version) = version_of(keys, it.key, it.version_id, state)? else {
+                continue;
+            };
             version.modified = it.last_modified.and_then(time);
             found.push((it.is_latest == Some(true), version));
         }
@@ -80,7 +85,7 @@ impl Listing {
             a.key.cmp(&b.key).then_with(|| newest(latest, a).cmp(&newest(also_latest, b)))
         });
         if answer.is_truncated == Some(true) {
-            let key = answer.next_key_marker.map(|it| decoded(&it).into_owned());
+            let key = answer.next_key_marker.map(|it| keys.read(it));
             self.key = Some(key.ok_or_else(|| unknown("a page without the next"))?);
             self.version = answer.next_version_id_marker;
         } else {
@@ -92,6 +97,7 @@ impl Listing {
 
 /// A version, but of what is no key of ours.
 fn version_of(
+    keys: Keys,
     key: Option<String>,
     version: Option<String>,
     state: VersionState,
@@ -99,6 +105,6 @@ fn version_of(
     let (Some(key), Some(version)) = (key, version) else {
         return Err(unknown("a version without its key or id"));
     };
-    let key = Key::new(decoded(&key)).ok();
+    let key = Key::new(keys.read(key)).ok();
     Ok(key.map(|key| ObjectVersion::new(key, VersionId::new(version), state)))
 }

@@ -17,11 +17,7 @@ use mvi_core::{
     },
 };
 
-use super::{
-    Inner, NONCE, S3Blob,
-    limits::within,
-    unknown,
-};
+use super::{Inner, NONCE, S3Blob, limits::within, unknown};
 use crate::{
     attempt::{Failure, Repeat, send},
     nonce::nonce,
@@ -92,7 +88,8 @@ impl Written {
     pub(super) fn meta(self) -> Result<Meta> {
         let Self { key, size, tag, version, checksum, properties, encryption } = self;
         let tag = tag.ok_or_else(|| unknown("an object without an ETag"));
-        let mut meta = Meta::new(key, size, Tag::new(tag.map_err(|e| e.with_applied(Applied::Yes))?));
+        let mut meta =
+            Meta::new(key, size, Tag::new(tag.map_err(|e| e.with_applied(Applied::Yes))?));
         meta.version = version.map(VersionId::new);
         meta.checksum = checksum;
         meta.properties = properties;
