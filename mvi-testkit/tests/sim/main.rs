@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod blob;
 mod determinism;
 mod seam;
 mod time;
@@ -96,4 +97,9 @@ async fn cloud_in(weather: Weather) -> (Sim, Cloud) {
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is real time that is measured")]
+fn real_now() -> std::time::Instant {
+    std::time::Instant::now()
 }
