@@ -231,9 +231,11 @@ pub(crate) fn from_gax(wire_op: &str, error: GaxError) -> Error {
 
 /// The innermost of an error's causes.
 fn innermost(error: &GaxError) -> String {
-    let first: &dyn StdError = error;
-    let causes = std::iter::successors(Some(first), |it| it.source());
-    causes.last().map(ToString::to_string).unwrap_or_default()
+    let mut last: &dyn StdError = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 /// The error of the SDK that it makes before it sends anything.

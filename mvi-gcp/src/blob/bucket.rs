@@ -135,7 +135,7 @@ fn said(rule: &WireRule) -> Vec<Rule> {
         _ => None,
     };
     let Condition { age_days, is_live, days_since_noncurrent_time, matches_prefix, .. } = condition;
-    let plain = Condition { ..Condition::new() }
+    let plain = Condition::new()
         .set_or_clear_age_days(*age_days)
         .set_or_clear_is_live(*is_live)
         .set_or_clear_days_since_noncurrent_time(*days_since_noncurrent_time)

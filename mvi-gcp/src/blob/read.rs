@@ -9,17 +9,20 @@
 //! The headers of a download lack what [`Meta`] has, and the answer of a `GetObject` has no bytes. Where the object was replaced between the
 //! two, their generations differ, and both are asked again.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::join, stream};
+use futures::{StreamExt as _, future::join, stream};
 use google_cloud_gax::error::Error as GaxError;
 use google_cloud_storage::{
     model::GetObjectRequest, model_ext::ReadRange, read_object::ReadObjectResponse,
 };
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
-    blob::{ByteRange, Checked, Get, Head, Key, Meta, Object},
+    blob::{ByteRange, Checked, Get, Head, Meta, Object},
 };
 use tokio::time::{sleep, timeout};
 
@@ -82,7 +85,7 @@ pub(super) async fn get(client: Arc<Client>, request: Get) -> Result<Object> {
                     name: key.as_str().to_owned(),
                     generation: found.generation,
                     left: range.clone(),
-                    reader: Some(Reader(reader)),
+                    reader: Some(Reader::new(reader)),
                     failures: 0,
                 };
                 return Ok(checked(meta, range, reading));
@@ -131,8 +134,18 @@ struct Reading {
     failures: u32,
 }
 
-/// The crate's reader.
-struct Reader(ReadObjectResponse);
+/// The crate's reader. It is only ever read by one; the lock makes it `Sync`.
+struct Reader(Mutex<ReadObjectResponse>);
+
+impl Reader {
+    fn new(reader: ReadObjectResponse) -> Self {
+        Self(Mutex::new(reader))
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, GaxError>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).next().await
+    }
+}
 
 impl Reading {
     /// The next piece. This is the one place that goes on with a body that broke: as often as any call is tried, anew for each piece.
@@ -146,7 +159,7 @@ impl Reading {
                 Some(reader) => reader,
                 None => self.reopen().await?,
             };
-            let piece = timeout(limits.timeouts.attempt, reader.0.next()).await;
+            let piece = timeout(limits.timeouts.attempt, reader.next()).await;
             let failed = match piece {
                 Ok(Some(Ok(piece))) => {
                     self.left.start += piece.len() as u64;
@@ -185,7 +198,7 @@ impl Reading {
             range: ReadRange::segment(self.left.start, self.left.end - self.left.start),
         };
         let opened = self.client.open(self.client.deadline(), &opening).await;
-        opened.map(Reader).map_err(|e| match e.kind() {
+        opened.map(Reader::new).map_err(|e| match e.kind() {
             ErrorKind::NotFound => {
                 Error::conflict("the object was replaced or removed while it was read")
                     .with_source(e)

@@ -96,21 +96,12 @@ pub(super) async fn write(
             Err(_) => {}
         }
     };
-    let mut state = state.get();
     match sent {
         Ok(object) => {
-            let (seen, bytes) = (state.checksum, state.bytes);
-            drop(state);
+            let (seen, bytes) = state.get().sent();
             held(client, new, object, seen, bytes).await
         }
-        Err(_) if state.failed.is_some() => {
-            // The body's own error. What it had given is no object.
-            let failed = state.failed.take().expect("it is there");
-            Err(failed.with_applied(Applied::No))
-        }
-        Err(error) if !state.ended => Err(error.with_applied(Applied::No)),
-        Err(error) if state.doubt => Err(error.with_applied(Applied::Unknown)),
-        Err(error) => Err(error),
+        Err(error) => Err(state.get().because(error)),
     }
 }
 
@@ -165,6 +156,22 @@ impl State {
             failed: None,
             failures: (0, 0),
             doubt: false,
+        }
+    }
+
+    /// What has been sent.
+    fn sent(&self) -> (Crc32c, u64) {
+        (self.checksum, self.bytes)
+    }
+
+    /// What `error` means of the whole upload.
+    fn because(&mut self, error: Error) -> Error {
+        match self.failed.take() {
+            // The body's own error. What it had given is no object.
+            Some(failed) => failed.with_applied(Applied::No),
+            None if !self.ended => error.with_applied(Applied::No),
+            None if self.doubt => error.with_applied(Applied::Unknown),
+            None => error,
         }
     }
 
