@@ -3,8 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
 };
 
+use futures::lock::Mutex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::task::spawn_blocking;
@@ -57,6 +59,29 @@ pub(in crate::blob) async fn blocking<R: Send + 'static>(
     }
 }
 
+/// Held by what changes the names of files, until it is done. A call that is dropped leaves such a change running: the next must
+/// not look before it has settled.
+static CHANGING: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+
+/// Waits for what calls that were dropped have left running.
+async fn settled() {
+    drop(CHANGING.lock().await);
+}
+
+/// Runs what changes the names of files, one at a time.
+async fn change(
+    what: &'static str,
+    path: &Path,
+    run: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+) -> Result<()> {
+    let turn = Arc::clone(&CHANGING).lock_owned().await;
+    blocking(what, path, move |path| {
+        let _turn = turn;
+        run(path)
+    })
+    .await
+}
+
 /// The path of the same name with more behind it.
 pub(in crate::blob) fn beside(path: &Path, suffix: &str) -> Result<PathBuf> {
     let Some(name) = path.file_name() else {
@@ -70,7 +95,7 @@ pub(in crate::blob) fn beside(path: &Path, suffix: &str) -> Result<PathBuf> {
 /// Writes a small file whole, in place of what was there, so that a crash at any moment leaves one or the other.
 pub(super) async fn replace(path: &Path, bytes: Vec<u8>) -> Result<()> {
     let part = beside(path, PARTIAL)?;
-    blocking("can't write", path, move |path| {
+    change("can't write", path, move |path| {
         let mut file = fs::File::create(&part)?;
         io::Write::write_all(&mut file, &bytes)?;
         file.sync_all()?;
@@ -83,7 +108,7 @@ pub(super) async fn replace(path: &Path, bytes: Vec<u8>) -> Result<()> {
 
 /// Puts a file that is whole and flushed in the place of another.
 pub(in crate::blob) async fn move_to(part: PathBuf, path: &Path) -> Result<()> {
-    blocking("can't write", path, move |path| {
+    change("can't write", path, move |path| {
         fs::rename(&part, path)?;
         sync_folder(path)
     })
@@ -92,7 +117,7 @@ pub(in crate::blob) async fn move_to(part: PathBuf, path: &Path) -> Result<()> {
 
 /// Removes a file. Removing what is not there succeeds.
 pub(super) async fn remove(path: &Path) -> Result<()> {
-    blocking("can't remove", path, |path| match fs::remove_file(path) {
+    change("can't remove", path, |path| match fs::remove_file(path) {
         Ok(()) => sync_folder(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -132,6 +157,7 @@ pub(super) async fn state<S: DeserializeOwned>(
 ) -> Result<(Kept<S>, Vec<u8>)> {
     /// More than any state has.
     const MOST_BYTES: u64 = 64 << 20;
+    settled().await;
     let mut text = blocking("can't read", path, |path| {
         match fs::metadata(path) {
             Ok(meta) if meta.len() > MOST_BYTES => return Ok(vec![b'?']),

@@ -135,8 +135,9 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             }
         }
         if there.is_empty() {
-            let file =
-                self.open(OpenOptions::new().write(true).create(true).truncate(true)).await?;
+            // A new file, and not the old one cut short: a call that was dropped may still write to that.
+            disk::remove(&self.partial).await?;
+            let file = self.open(OpenOptions::new().write(true).create_new(true)).await?;
             file.set_len(now.bytes).await.map_err(local("can't write", &self.partial))?;
         }
         let notes = self.notes(&now, &there).await?;
