@@ -30,6 +30,11 @@ impl Stamp {
     }
 }
 
+/// A path as errors say it, without what would break a line.
+pub(in crate::blob) fn named(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
+}
+
 /// What is told of a local file that failed.
 pub(in crate::blob) fn local(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| {
@@ -37,7 +42,7 @@ pub(in crate::blob) fn local(what: &'static str, path: &Path) -> impl Fn(io::Err
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
             _ => ErrorKind::Invalid,
         };
-        Error::new(kind, format!("{what} {path:?}: {}", error.kind()))
+        Error::new(kind, format!("{what} {}: {}", named(path), error.kind()))
             .with_applied(Applied::No)
             .with_source(error)
     }
@@ -53,9 +58,11 @@ pub(in crate::blob) async fn blocking<R: Send + 'static>(
     match spawn_blocking(move || run(&owned)).await {
         Ok(done) => done.map_err(local(what, path)),
         // It has panicked, or the runtime is going.
-        Err(error) => Err(Error::new(ErrorKind::Internal, format!("{what} {path:?}: given up"))
-            .with_applied(Applied::No)
-            .with_source(error)),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Internal, format!("{what} {}: given up", named(path)))
+                .with_applied(Applied::No)
+                .with_source(error))
+        }
     }
 }
 
@@ -85,7 +92,7 @@ async fn change(
 /// The path of the same name with more behind it.
 pub(in crate::blob) fn beside(path: &Path, suffix: &str) -> Result<PathBuf> {
     let Some(name) = path.file_name() else {
-        return invalid(format!("{path:?} has no file name"));
+        return invalid(format!("{} has no file name", named(path)));
     };
     let mut name = name.to_owned();
     name.push(suffix);
@@ -176,7 +183,8 @@ pub(super) async fn state<S: DeserializeOwned>(
     let found: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
     let Some(found) = found.filter(|it| it.get("format").is_some_and(|it| *it == format)) else {
         return invalid(format!(
-            "{path:?} is not a state of {format}: name another file, or remove this one"
+            "{} is not a state of {format}: name another file, or remove this one",
+            named(path)
         ));
     };
     if found.get("version").is_none_or(|it| *it != version) {

@@ -398,17 +398,14 @@ impl Blob for Store {
             for (key, kept) in &inner.objects {
                 let Some(rest) = key.as_str().strip_prefix(&*request.prefix) else { continue };
                 let cut = request.delimiter.as_ref().and_then(|it| Some((rest.find(&**it)?, it)));
-                let entry = match cut {
-                    Some((at, delimiter)) => {
-                        let end = request.prefix.len() + at + delimiter.len();
-                        Entry::Prefix(key.as_str()[..end].to_owned())
-                    }
-                    None => {
-                        let Meta { size, tag, modified, .. } = kept.meta.clone();
-                        let mut listed = Listed::new(key.clone(), size, tag);
-                        listed.modified = modified;
-                        Entry::Object(listed)
-                    }
+                let entry = if let Some((at, delimiter)) = cut {
+                    let end = request.prefix.len() + at + delimiter.len();
+                    Entry::Prefix(key.as_str()[..end].to_owned())
+                } else {
+                    let Meta { size, tag, modified, .. } = kept.meta.clone();
+                    let mut listed = Listed::new(key.clone(), size, tag);
+                    listed.modified = modified;
+                    Entry::Object(listed)
                 };
                 let is_behind =
                     request.start_after.as_ref().is_none_or(|it| entry.as_str() > &**it);

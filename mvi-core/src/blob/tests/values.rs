@@ -223,9 +223,9 @@ fn properties_are_what_http_carries() {
     }
 }
 
-fn round<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(it: T) {
-    let text = serde_json::to_string(&it).unwrap();
-    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), it, "{text}");
+fn round<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(it: &T) {
+    let text = serde_json::to_string(it).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *it, "{text}");
 }
 
 #[test]
@@ -242,20 +242,20 @@ fn what_callers_keep_survives_serde() {
     meta.encryption = Encryption::Key("arn:x".into());
     meta.modified = Some(Timestamp::UNIX_EPOCH);
     meta.properties = properties;
-    round(meta);
+    round(&meta);
     let mut upload = Upload::new(bucket(), key("a"), "id");
     upload.nonce = Some("nonce".into());
     upload.started = Some(Timestamp::UNIX_EPOCH);
-    round(upload);
+    round(&upload);
     let mut part = Part::new(PartNumber::new(7).unwrap(), 9, Tag::new("t"));
     part.checksum = Some(Crc32c::of(b"x"));
-    round(part);
-    round(Entry::Prefix("a/".into()));
-    round(Entry::Object(Listed::new(key("a"), 1, Tag::new("t"))));
-    round(ObjectVersion::new(key("a"), VersionId::new("v"), VersionState::DeleteMarker));
-    round(vec![Rule::expire("tmp/", 1), Rule::expire_noncurrent("", 30)]);
-    round(vec![ByteRange::from(1..2), ByteRange::Last(3), ByteRange::from(4..)]);
-    round((Versioning::On, Method::Put));
+    round(&part);
+    round(&Entry::Prefix("a/".into()));
+    round(&Entry::Object(Listed::new(key("a"), 1, Tag::new("t"))));
+    round(&ObjectVersion::new(key("a"), VersionId::new("v"), VersionState::DeleteMarker));
+    round(&vec![Rule::expire("tmp/", 1), Rule::expire_noncurrent("", 30)]);
+    round(&vec![ByteRange::from(1..2), ByteRange::Last(3), ByteRange::from(4..)]);
+    round(&(Versioning::On, Method::Put));
     assert!(serde_json::from_str::<PartNumber>("0").is_err());
     assert!(serde_json::from_str::<PartNumber>("10001").is_err());
 }

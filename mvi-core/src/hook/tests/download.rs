@@ -145,6 +145,8 @@ async fn a_download_that_is_refused_or_fails_has_no_body() {
     }
     let none = shelf(Duration::ZERO, ()).fetch("none".to_owned()).await;
     assert_eq!(none.err().map(|it| it.kind()), Some(ErrorKind::NotFound));
+    let names: Vec<_> = shelf::OPS.iter().map(|it| it.name()).collect();
+    assert_eq!(names, ["shelf.fetch", "shelf.names"]);
     let off = Hooked::new(Arc::new(Unsupported::feature("mvi-x", "shelf")), ());
     let error = off.fetch(name()).await.err().unwrap();
     assert_eq!((error.kind(), error.op()), (ErrorKind::Unsupported, "shelf.fetch"));
@@ -152,10 +154,6 @@ async fn a_download_that_is_refused_or_fails_has_no_body() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_limits_each_chunk_and_not_the_whole() {
-    let three = Timeout::after(Duration::from_secs(3));
-    let loot = shelf(Duration::from_secs(2), three).fetch(name()).await.unwrap();
-    assert_eq!(drain(loot.body).await, (vec![0, 1, 2], None));
-
     #[derive(Debug)]
     struct Stuck;
     impl Hook for Stuck {
@@ -170,6 +168,10 @@ async fn a_timeout_limits_each_chunk_and_not_the_whole() {
             next.await
         }
     }
+    let three = Timeout::after(Duration::from_secs(3));
+    let loot = shelf(Duration::from_secs(2), three).fetch(name()).await.unwrap();
+    assert_eq!(drain(loot.body).await, (vec![0, 1, 2], None));
+
     let loot = shelf(Duration::from_secs(2), (three, Stuck)).fetch(name()).await.unwrap();
     let begun = crate::time::instant();
     assert_eq!(drain(loot.body).await, (vec![0], Some(ErrorKind::Timeout)));
