@@ -136,7 +136,7 @@ pub(super) fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, last) = range.split_once('-')?;
     let (start, last, size) = (start.parse().ok()?, last.parse::<u64>().ok()?, size.parse().ok()?);
-    (start <= last && last < size).then_some((start..last + 1, size))
+    (start <= last && last < size).then(|| (start..last + 1, size))
 }
 
 /// The checksum of a whole object. One that is [made of its parts'][source] can't be compared with anything.

@@ -2,7 +2,7 @@
 //!
 //! - `ministack` takes the checksum of a whole upload for that of its parts' checksums, and refuses it: it is left out.
 //! - `moto` drops the tags of `CreateBucket`, without which nobody can tell whose a bucket is: they are set right after. It names the
-//!   root of `ListParts`' answer otherwise than S3 does, so that the SDK can't read it.
+//!   roots of two answers otherwise than S3 does, so that the SDK can't read them.
 
 use std::sync::Arc;
 
@@ -77,11 +77,13 @@ impl Proxy {
             (Of::Moto, Method::PUT) if is_bucket && query.is_empty() => {
                 self.create_bucket(request, &path).await
             }
-            (Of::Moto, Method::GET) if has("uploadId") => {
+            (Of::Moto, Method::GET) if has("uploadId") || has("versioning") => {
                 let (mut head, body) = self.pass(request.map(Either::Left)).await?.into_parts();
                 let body = body.collect().await?.to_bytes();
                 let body = String::from_utf8_lossy(&body);
-                let body = body.replace("ListPartsResponse", "ListPartsResult");
+                let body = body
+                    .replace("ListPartsResponse", "ListPartsResult")
+                    .replace("GetBucketVersioningResponse", "VersioningConfiguration");
                 head.headers.insert(CONTENT_LENGTH, body.len().into());
                 Ok(Response::from_parts(head, Either::Right(Full::from(body))))
             }

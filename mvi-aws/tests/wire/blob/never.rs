@@ -138,9 +138,16 @@ async fn an_upload_to_a_peer_that_reads_nothing_is_an_error_in_time() {
 
 #[tokio::test]
 async fn a_large_body_has_more_time_than_a_small_one() {
-    let late = Duration::from_millis(600);
-    let slow = Server::start(move |_| Some(Reply::ok().with("etag", "\"e1\"").late(late))).await;
-    let blob = slow.hasty().await;
+    // Its MiB have nine times that of an attempt, which is less than the answer takes.
+    let late = Duration::from_millis(900);
+    let server = Server::start(move |_| Some(Reply::ok().with("etag", "\"e1\"").late(late))).await;
+    let timeouts = Timeouts {
+        connect: Duration::from_secs(5),
+        read: Duration::from_secs(5),
+        attempt: Duration::from_millis(600),
+        operation: Duration::from_millis(1_300),
+    };
+    let blob = server.builder().timeouts(timeouts).build().await.unwrap().blob;
     blob.upload_part(&upload(), number(1), vec![7; 8 << 20].into()).await.unwrap();
     let error = ends(blob.upload_part(&upload(), number(1), "hello".into())).await;
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");

@@ -117,13 +117,6 @@ impl Reply {
         self
     }
 
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        if let Self::Answer(_, headers, _) = &mut self {
-            headers.retain(|(known, _)| known != name);
-        }
-        self
-    }
-
     pub(crate) fn cut(self, after: usize) -> Self {
         Self::Cut(Box::new(self), after)
     }
