@@ -302,7 +302,7 @@ pub(super) fn check_header(what: &str, value: &str) -> Result<()> {
 /// Checks what keys are to start with. What a provider keeps for itself is not to be had by asking for it.
 fn check_prefix(prefix: &str) -> Result<()> {
     check_text("prefix", prefix)?;
-    if prefix.starts_with(Key::HIDDEN) {
+    if prefix.starts_with(|it| it >= Key::HIDDEN) {
         return invalid("a prefix whose start is kept for the provider");
     }
     Ok(())

@@ -70,6 +70,8 @@ mod properties;
 mod range;
 mod read;
 mod request;
+#[cfg(feature = "object_store")]
+mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -95,6 +97,8 @@ pub use request::{
     Action, Complete, Copy, CreateBucket, Delete, DeleteMany, Method, Mode, PartNumber, Presign,
     Put, Rule, Source, StartUpload, Target,
 };
+#[cfg(feature = "object_store")]
+pub use store::Store;
 pub use sync::{Direction, Extra, PropertiesOf, Run, Skipped, SyncDir, Synced};
 
 use std::fmt;
