@@ -141,8 +141,8 @@ async fn answer(blob: &SimBlob, request: Request<Incoming>) -> Reply {
         Err(why) => return refusal(StatusCode::FORBIDDEN, why),
     };
     let answered = match method {
-        Method::Get => read(blob, bucket, key, &request),
-        Method::Put => write(blob, bucket, key, request).await,
+        Method::Get => read(blob, Get::new(bucket, key), &request),
+        Method::Put => write(blob, Put::new(bucket, key), request).await,
     };
     answered.unwrap_or_else(|error| {
         let status = match error.kind() {
@@ -178,14 +178,8 @@ fn admitted(
     place(uri.path()).ok_or("the URL names no object")
 }
 
-fn read(
-    blob: &SimBlob,
-    bucket: BucketName,
-    key: Key,
-    request: &Request<Incoming>,
-) -> Result<Reply> {
-    let headers = request.headers();
-    let get = Get::new(bucket.clone(), key);
+fn read(blob: &SimBlob, get: Get, request: &Request<Incoming>) -> Result<Reply> {
+    let (headers, bucket) = (request.headers(), get.bucket.clone());
     let Opened { made, content, fate, chunk, .. } =
         blob.now("blob.get", &bucket, get, Store::get)?;
     let meta = made.meta();
@@ -225,14 +219,8 @@ fn read(
     Ok(finished(answer, body))
 }
 
-async fn write(
-    blob: &SimBlob,
-    bucket: BucketName,
-    key: Key,
-    request: Request<Incoming>,
-) -> Result<Reply> {
+async fn write(blob: &SimBlob, mut put: Put, request: Request<Incoming>) -> Result<Reply> {
     let (head, body) = request.into_parts();
-    let mut put = Put::new(bucket.clone(), key);
     let mut properties = Properties::default();
     if let Some(content_type) = text(&head.headers, &header::CONTENT_TYPE) {
         content_type.clone_into(&mut properties.content_type);
@@ -260,6 +248,7 @@ async fn write(
     let bytes = frames.try_filter_map(|it| async move { Ok(it.into_data().ok()) });
     let bytes: BoxStream<'static, Result<Bytes>> = bytes.boxed();
     let content = Content::read(Body::Once(bytes)).await?;
+    let bucket = put.bucket.clone();
     let meta = blob.now("blob.put", &bucket, (put, content), Store::put)?.meta();
     let mut answer = Response::builder();
     if let Some(headers) = answer.headers_mut() {

@@ -59,6 +59,10 @@ pub struct SimBlob {
 /// Where it listens, if it does.
 type Door = Arc<Mutex<Option<SocketAddr>>>;
 
+/// How a page is read: of what was asked for, from where the last one ended, of at most so many items.
+type ReadPage<Q, T, L> =
+    fn(&mut Store, &Turn<'_>, &Q, Progress<L>, Option<u64>) -> Result<Page<T, L>>;
+
 /// A Blob without a cloud around it, in [calm](Weather::calm) weather: what it is asked, it does at once.
 ///
 /// ```
@@ -107,7 +111,7 @@ impl SimBlob {
         request: Q,
         limit: Option<u64>,
         check: fn(&Q) -> Result<()>,
-        read: fn(&mut Store, &Turn<'_>, &Q, Progress<L>, Option<u64>) -> Result<Page<T, L>>,
+        read: ReadPage<Q, T, L>,
     ) -> Items<T>
     where
         Q: Send + Sync + 'static,
@@ -271,7 +275,8 @@ impl Blob for SimBlob {
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()> {
         let op = op("blob.abort_upload");
-        self.call(op, &upload.bucket, upload.clone(), Store::abort_upload).await
+        let work = |store: &mut Store, turn: &Turn<'_>, it| store.abort_upload(turn, &it);
+        self.call(op, &upload.bucket, upload.clone(), work).await
     }
 
     fn parts(&self, upload: &Upload) -> Items<Part> {

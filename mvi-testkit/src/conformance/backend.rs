@@ -29,8 +29,8 @@ pub struct Backend {
     pub(super) oracle: String,
     pub(super) divergences: BTreeMap<&'static str, &'static str>,
     pub(super) twice: Vec<&'static str>,
-    /// The services that it has; all, where it is not said.
-    pub(super) services: Option<BTreeSet<&'static str>>,
+    /// The services that it has, where it does not have all.
+    pub(super) only: Option<BTreeSet<&'static str>>,
     pub(super) place: Place,
     pub(super) watchdog: Duration,
     /// What the cases have come to, and what they have called.
@@ -137,16 +137,18 @@ impl Backend {
         cases.into_iter().fold(self, |backend, case| backend.diverges(case, reason))
     }
 
-    /// Says which services it has, as in `["kv", "blob"]`: all, unless said. The cases of others are not run on it, nor missed.
+    /// Declares that it has `services` alone, as in `kv`: no case of another one is run, counted or missed there.
+    ///
+    /// A service that is not there fails the run.
     #[must_use]
-    pub fn serves(mut self, services: impl IntoIterator<Item = &'static str>) -> Self {
-        self.services = Some(services.into_iter().collect());
+    pub fn only(mut self, services: impl IntoIterator<Item = &'static str>) -> Self {
+        self.only = Some(services.into_iter().collect());
         self
     }
 
-    /// Whether it has that service.
-    pub(super) fn has(&self, service: &str) -> bool {
-        self.services.as_ref().is_none_or(|it| it.contains(service))
+    /// Whether it has the service of that name.
+    pub(super) fn serves(&self, service: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(service))
     }
 
     fn at(name: &'static str, oracle: impl Into<String>, place: Place) -> Self {
@@ -158,7 +160,7 @@ impl Backend {
             oracle,
             divergences: BTreeMap::new(),
             twice: Vec::new(),
-            services: None,
+            only: None,
             place,
             watchdog,
             seen: Mutex::default(),
@@ -197,7 +199,7 @@ impl fmt::Debug for Backend {
 }
 
 impl Place {
-    fn real(
+    pub(super) fn real(
         connect: impl Fn() -> BoxFuture<'static, Result<Cloud>> + Send + Sync + 'static,
     ) -> Self {
         let scope = Arc::new(Scope::for_all(&scope::run()));

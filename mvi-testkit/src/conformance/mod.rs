@@ -10,6 +10,7 @@
 //!
 //! - A **divergence** is a case that a backend is known not to pass, with the reason. It runs all the
 //!   same and has to fail; one that passes is a failure, so that the list cannot grow stale.
+//! - A backend that stands in for a part of a cloud says which services it has; the cases of the others are not run there.
 //! - A **simulated** backend is a new world for each case and seed, on a paused clock: a day of simulated
 //!   time takes as long as its events. A failure names its seed, and `MVI_SEED` runs that one alone.
 //! - An **emulator** is there where its variable says so, and its cases share one connection. Where it is
@@ -31,7 +32,7 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     conformance::main([Backend::emulator("moto", "moto 5.2.5", "MVI_DYNAMODB_MOTO", connect)
+//!     conformance::main([Backend::emulator("moto", "moto 5.2.5", "MVI_MOTO", connect)
 //!         .diverges("kv::a_get_of_nothing_is_none", "an example of a reason")])
 //! }
 //! ```
@@ -53,6 +54,21 @@ use mvi_core::{Cloud, Result, hook::Op};
 
 /// The services that have cases.
 static SERVICES: &[&Service] = &[&kv::SERVICE, &blob::SERVICE];
+
+/// Every service that a backend may have, with cases or not yet.
+const ROOMS: [&str; 11] = [
+    "vm",
+    "vpc",
+    "crypto",
+    "image",
+    "container",
+    "load_balancer",
+    "database",
+    "log",
+    "metric",
+    "kv",
+    "blob",
+];
 
 /// One service's promises.
 struct Service {

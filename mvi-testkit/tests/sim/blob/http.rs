@@ -1,6 +1,6 @@
 //! Presigned URLs, called over TCP as any client would.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use mvi_core::{
@@ -38,10 +38,10 @@ async fn call(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) ->
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     if method == "PUT" {
-        head.push_str(&format!("content-length: {}\r\n", body.len()));
+        write!(head, "content-length: {}\r\n", body.len()).unwrap();
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -223,7 +223,7 @@ fn a_url_ends_in_simulated_time() {
         let sim = sim_in(Weather::fair()).await;
         let _listening = sim.listen().await.unwrap();
         let put = sim.blob.put_bytes(put_to("a"), "hello").await.unwrap();
-        sim.sleep(seconds(1) - sim.elapsed()).await.unwrap();
+        sim.sleep(seconds(1).saturating_sub(sim.elapsed())).await.unwrap();
         let hour = Duration::from_hours(1);
         let link = sim.blob.presign(Presign::get(bucket(), key("a"), hour)).await.unwrap();
         assert_eq!(link.expires, sim.now() + hour);
@@ -237,7 +237,7 @@ fn a_url_ends_in_simulated_time() {
         drop(held);
         assert_eq!(answer.header("etag").unwrap().trim_matches('"'), put.tag.as_str());
 
-        sim.sleep(hour - seconds(1)).await.unwrap();
+        sim.sleep(hour.saturating_sub(seconds(1))).await.unwrap();
         let held = sim.hold_time();
         assert_eq!(get(&link.url).await.status, 200);
         drop(held);
