@@ -86,9 +86,9 @@ fn at(endpoint: String) -> AwsBuilder {
     // Of ministack a number of twelve digits is an account of its own. A busy machine is no reason to give a call up, whose
     // outcome nobody would know then.
     let timeouts = Timeouts {
-        read: Duration::from_secs(60),
-        attempt: Duration::from_secs(60),
-        operation: Duration::from_secs(120),
+        read: Duration::from_mins(1),
+        attempt: Duration::from_mins(1),
+        operation: Duration::from_mins(2),
         ..Timeouts::default()
     };
     Aws::builder()
