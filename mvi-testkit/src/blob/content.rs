@@ -47,8 +47,9 @@ impl Content {
     pub(super) async fn read(body: Body) -> Result<Self> {
         match body {
             Body::Bytes(bytes) => Ok(Self::one(bytes)),
-            Body::Once(body) => Self::gather(body, MAX_OBJECT_BYTES).await,
-            again => Self::read_again(again, MAX_OBJECT_BYTES).await,
+            // Boxed, so that a call with bytes in memory is not as large as one that reads; as below.
+            Body::Once(body) => Box::pin(Self::gather(body, MAX_OBJECT_BYTES)).await,
+            again => Box::pin(Self::read_again(again, MAX_OBJECT_BYTES)).await,
         }
     }
 
@@ -60,7 +61,7 @@ impl Content {
     pub(super) async fn read_part(body: Body) -> Result<Self> {
         match body {
             Body::Bytes(bytes) => Ok(Self::one(bytes)),
-            other => Self::read_again(other, MAX_PART_BYTES).await,
+            other => Box::pin(Self::read_again(other, MAX_PART_BYTES)).await,
         }
     }
 

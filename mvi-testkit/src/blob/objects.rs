@@ -390,3 +390,25 @@ pub(super) fn behind(text: &str) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_text_is_behind_all_that_start_with_it() {
+        for (text, wanted) in [
+            ("a", Some("b")),
+            ("a/", Some("a0")),
+            ("a\u{D7FF}", Some("a\u{E000}")),
+            ("a\u{10FFFF}\u{10FFFF}", Some("b")),
+            ("\u{10FFFF}", None),
+            ("", None),
+        ] {
+            let found = behind(text);
+            assert_eq!(found.as_deref(), wanted, "{text:?}");
+            let greatest = format!("{text}\u{10FFFF}\u{10FFFF}");
+            assert!(found.is_none_or(|it| it > greatest), "{text:?}");
+        }
+    }
+}
