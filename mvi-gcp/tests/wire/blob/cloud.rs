@@ -53,6 +53,8 @@ pub(super) enum Fault {
     Longer(usize),
     /// One of its bytes is another.
     Flip,
+    /// One of the bytes that arrive is another, and nobody notices.
+    Garble,
     /// Somebody else's write to `key` comes first.
     Before,
     /// It is applied, somebody else's write comes after, and the answer is lost.

@@ -70,7 +70,7 @@ async fn a_body_that_stalls_goes_on_or_is_an_error_in_time() {
     world.cloud.befall("media", (0..99).map(|_| Fault::Stall(0)));
     let error = read(&world, get()).await.unwrap_err();
     assert_eq!((error.op(), error.kind()), ("blob.get", ErrorKind::Timeout), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -88,10 +88,10 @@ async fn other_bytes_than_were_written_are_corrupt() {
 
 #[tokio::test]
 async fn an_object_that_is_replaced_while_it_is_asked_for_is_one_or_the_other() {
-    let world = World::new().await;
-    world.cloud.write("key", b"ours");
     // Whichever of the two calls it befalls.
     for method in ["GetObject", "media"] {
+        let world = World::new().await;
+        world.cloud.write("key", b"ours");
         world.cloud.befall(method, [Fault::Before]);
         assert_eq!(read(&world, get()).await.unwrap(), "theirs");
         world.cloud.befall(method, (0..99).map(|_| Fault::Before));
@@ -99,7 +99,6 @@ async fn an_object_that_is_replaced_while_it_is_asked_for_is_one_or_the_other() 
             Ok(found) => assert_eq!(found, "theirs"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
         }
-        world.cloud.befall(method, [Fault::None]);
     }
 }
 

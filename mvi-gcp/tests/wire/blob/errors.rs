@@ -67,11 +67,11 @@ async fn a_read_was_never_applied() {
 #[tokio::test]
 async fn an_answer_that_says_yes_and_cannot_be_read_was_applied() {
     let world = World::new().await;
-    world.cloud.befall("insert", [Fault::Flip]);
+    world.cloud.befall("insert", [Fault::Flip, Fault::Flip, Fault::Flip]);
     // The last byte of the JSON is another: the object is there.
     let made = world.gcp.blob.put_bytes(put(), "x").await.unwrap();
     assert_eq!(made.size, 1, "read back by its nonce");
-    world.cloud.befall("insert", [Fault::Flip]);
+    world.cloud.befall("insert", [Fault::Flip, Fault::Flip, Fault::Flip]);
     world.cloud.befall("GetObject", [Fault::Refuse(5)]);
     let error = world.gcp.blob.put_bytes(put(), "x").await.unwrap_err();
     assert_eq!(told(&error), (Internal, Applied::Yes), "{error}");

@@ -223,7 +223,13 @@ async fn serve(
                     state.take(op, &head, &body);
                     None
                 }
-                (false, false) => Some(state.answer(op, &head, &body, address)),
+                (false, false) => {
+                    let mut body = body;
+                    if matches!(fault, Fault::Garble) {
+                        body[0] ^= 1;
+                    }
+                    Some(state.answer(op, &head, &body, address))
+                }
             };
             if matches!(fault, Fault::LoseAfter) {
                 state.other("key", b"theirs");

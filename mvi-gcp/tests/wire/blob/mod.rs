@@ -36,9 +36,22 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    /// One whose client waits longer, for what takes longer here.
+    async fn patient() -> Self {
+        let long = Duration::from_secs(30);
+        Self::with(|it| {
+            it.timeouts(Timeouts { attempt: long, operation: long, ..Timeouts::default() })
+        })
+        .await
+    }
+
+    async fn with(change: impl FnOnce(GcpBuilder) -> GcpBuilder) -> Self {
         let cloud = Cloud::default();
         let (grpc, http) = (cloud.serve().await, Http::of(&cloud).await);
-        let gcp = builder(&grpc, &http).build().await.unwrap();
+        let gcp = change(builder(&grpc, &http)).build().await.unwrap();
         Self { cloud, grpc, http, gcp }
     }
 
@@ -57,10 +70,10 @@ fn builder(grpc: &Server, http: &Http) -> GcpBuilder {
         .endpoint_for(Service::StorageHttp, http.url())
         .emulated()
         .timeouts(Timeouts {
-            connect: Duration::from_millis(500),
-            attempt: Duration::from_millis(400),
-            operation: Duration::from_secs(3),
-            per_mib: Duration::from_millis(50),
+            connect: Duration::from_secs(1),
+            attempt: Duration::from_millis(1_500),
+            operation: Duration::from_secs(6),
+            per_mib: Duration::from_millis(100),
         })
         .retries(Retries { attempts: 3, first_pause: pause, longest_pause: pause })
 }

@@ -90,7 +90,7 @@ async fn every_operation_fails_in_time_where_nothing_answers() {
         assert_eq!((error.op(), error.kind()), (op, ErrorKind::Timeout), "{error}");
     }
     // A write that was not answered is read back as well.
-    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_peer_that_never_reads_is_an_error_in_time() {
         let start = Instant::now();
         let error = gcp.blob.put(put(), Body::from(vec![0; bytes])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }
 
