@@ -4,9 +4,13 @@
 
 pub mod calls;
 pub mod clock;
+pub mod objects;
 pub mod orders;
 mod report;
 mod rounds;
+mod server;
+pub mod stores;
 
 pub use report::{Goal, Report, Row, Unit};
-pub use rounds::{Compared, Rounds};
+pub use rounds::{Compared, Rounds, median};
+pub use server::{Server, until_orphaned};
