@@ -10,19 +10,21 @@
 //!                     └─ a log: the same for the same seed
 //! ```
 //!
-//! [`Sim`] is the cloud, and [`kv()`] one of its services alone. [`Faults`] go over any provider. [`conformance`] holds
+//! [`Sim`] is the cloud, and [`kv()`] and [`blob()`] are services of it alone. [`Faults`] go over any provider. [`conformance`] holds
 //! every provider to the traits' promises.
 
+mod blob;
 mod clock;
 pub mod conformance;
 mod fault;
 mod kv;
 mod sim;
 
+pub use blob::{SimBlob, blob};
 pub use clock::{EPOCH, Held};
 pub use fault::{Fault, Faults, Injected, Lost, Recovery};
 pub use kv::{SimKv, kv};
-pub use sim::{Entry, KvWeather, Outage, Outcome, Sim, Weather};
+pub use sim::{BlobWeather, Entry, KvWeather, Outage, Outcome, Sim, Weather};
 
 /// The program on the project's first page, so that it keeps working.
 #[cfg(doctest)]

@@ -100,19 +100,22 @@ impl Body {
     /// # Errors
     ///
     /// [`Invalid`](ErrorKind::Invalid) where the file can't be read.
-    pub async fn length(&self) -> Result<Option<u64>> {
-        Ok(match self {
-            Self::Bytes(bytes) => Some(bytes.len() as u64),
-            Self::Replay(replay) => Some(replay.length),
-            Self::Once(_) => None,
-            Self::File(path) => {
-                let meta = tokio::fs::metadata(path).await.map_err(unreadable)?;
-                if !meta.is_file() {
-                    return invalid("a body that is no file");
-                }
-                Some(meta.len())
+    pub fn length(&self) -> impl Future<Output = Result<Option<u64>>> + Send + use<> {
+        // What waits holds no `Once`, which can't be shared between threads.
+        let (known, path) = match self {
+            Self::Bytes(bytes) => (Some(bytes.len() as u64), None),
+            Self::Replay(replay) => (Some(replay.length), None),
+            Self::Once(_) => (None, None),
+            Self::File(path) => (None, Some(path.clone())),
+        };
+        async move {
+            let Some(path) = path else { return Ok(known) };
+            let meta = tokio::fs::metadata(path).await.map_err(unreadable)?;
+            if !meta.is_file() {
+                return invalid("a body that is no file");
             }
-        })
+            Ok(Some(meta.len()))
+        }
     }
 
     /// For providers: the same bytes as often as one likes. A [`Once`](Self::Once) is collected, of at most `limit` bytes.
@@ -127,16 +130,18 @@ impl Body {
             Self::Replay(replay) => Replayable::Replay(replay),
             Self::File(path) => Replayable::Replay(file(path, length)),
             Self::Once(mut body) => {
-                let bytes = fill(&mut body, &mut Bytes::new(), limit).await?;
-                // One byte more is one too many.
-                while let Some(more) = body.next().await {
-                    if !more?.is_empty() {
-                        return invalid(format!(
-                            "a body that can be read once, of more than {limit} bytes"
-                        ));
+                let mut rest = Bytes::new();
+                let bytes = fill(&mut body, &mut rest, limit).await?;
+                // One byte more is one too many, be it in the same chunk or in one to come.
+                while rest.is_empty() {
+                    match body.try_next().await? {
+                        Some(more) => rest = more,
+                        None => return Ok(Replayable::Bytes(bytes)),
                     }
                 }
-                Replayable::Bytes(bytes)
+                return invalid(format!(
+                    "a body that can be read once, of more than {limit} bytes"
+                ));
             }
         })
     }
@@ -164,10 +169,12 @@ impl Replayable {
     pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         match self {
             Self::Bytes(bytes) => {
+                let length = range.end.saturating_sub(range.start);
                 let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
                 let end = at(range.end).min(bytes.len());
                 let part = bytes.slice(at(range.start).min(end)..end);
-                stream::iter((!part.is_empty()).then_some(Ok(part))).boxed()
+                let found = stream::iter((!part.is_empty()).then_some(Ok(part.clone()))).boxed();
+                if part.len() as u64 == length { found } else { exactly(length, found) }
             }
             Self::Replay(replay) => {
                 let length = range.end.saturating_sub(range.start);

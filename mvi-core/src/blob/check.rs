@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Action, Complete, Copy, CreateBucket, Delete, Encryption, Get, List, Mode, Presign, Put, Rule,
-    Source, StartUpload, Versions, request::Method,
+    Action, Complete, Copy, CreateBucket, Delete, Encryption, Get, Key, List, Mode, Presign, Put,
+    Rule, Source, StartUpload, Tag, Versions, request::Method,
 };
 use crate::{Error, Result, ensure::Fingerprint};
 
@@ -62,7 +62,7 @@ impl Rule {
         }
         for (at, rule) in rules.iter().enumerate() {
             let Self { prefix, action } = rule;
-            check_text("prefix", prefix)?;
+            check_prefix(prefix)?;
             let (Action::Expire { days } | Action::ExpireNoncurrent { days }) = *action;
             if !(1..=MAX_DAYS).contains(&days) {
                 return invalid(format!("a rule of {days} days, wanted 1 to {MAX_DAYS}"));
@@ -103,6 +103,8 @@ impl Get {
         if if_match.is_some() && if_none_match.is_some() {
             return invalid("both if_match and if_none_match, wanted one");
         }
+        check_tag(if_match.as_ref())?;
+        check_tag(if_none_match.as_ref())?;
         range.map_or(Ok(()), super::ByteRange::check)
     }
 }
@@ -118,7 +120,7 @@ impl Delete {
         if if_match.is_some() && version.is_some() {
             return invalid("both if_match and version, wanted one: a version never changes");
         }
-        Ok(())
+        check_tag(if_match.as_ref())
     }
 }
 
@@ -130,7 +132,7 @@ impl List {
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
         let Self { bucket: _, prefix, delimiter, start_after, limit: _, page: _ } = self;
-        check_text("prefix", prefix)?;
+        check_prefix(prefix)?;
         start_after.as_ref().map_or(Ok(()), |it| check_text("start_after", it))?;
         let Some(delimiter) = delimiter else { return Ok(()) };
         check_text("delimiter", delimiter)?;
@@ -152,7 +154,7 @@ impl Versions {
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
         let Self { bucket: _, prefix, page: _ } = self;
-        check_text("prefix", prefix)
+        check_prefix(prefix)
     }
 }
 
@@ -164,7 +166,8 @@ impl Copy {
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
         let Self { source, bucket, key, mode, properties, encryption } = self;
-        let Source { bucket: from_bucket, key: from, version, if_match: _ } = source;
+        let Source { bucket: from_bucket, key: from, version, if_match } = source;
+        check_tag(if_match.as_ref())?;
         // S3 refuses a copy onto itself that changes nothing.
         if (from_bucket, from) == (bucket, key)
             && version.is_none()
@@ -216,6 +219,12 @@ impl Complete {
                 "part {number} of {bytes} bytes, wanted at least {MIN_PART_BYTES} of all but the last"
             ));
         }
+        if let Some(long) = parts.iter().find(|it| it.size > MAX_PART_BYTES) {
+            let (number, bytes) = (long.number.get(), long.size);
+            return invalid(format!(
+                "part {number} of {bytes} bytes, wanted at most {MAX_PART_BYTES}"
+            ));
+        }
         check_size(self.size())
     }
 }
@@ -230,6 +239,9 @@ impl Presign {
         let Self { method, bucket: _, key: _, expires, content_type } = self;
         if !(Duration::from_secs(1)..=MAX_PRESIGN).contains(expires) {
             return invalid(format!("a URL for {expires:?}, wanted one for 1s to {MAX_PRESIGN:?}"));
+        }
+        if expires.subsec_nanos() != 0 {
+            return invalid(format!("a URL for {expires:?}, wanted whole seconds"));
         }
         match (content_type, method) {
             (Some(_), Method::Get) => invalid("a content type of a URL to read"),
@@ -253,7 +265,14 @@ pub(super) fn check_size(bytes: u64) -> Result<()> {
 
 fn check_mode(mode: &Mode) -> Result<()> {
     match mode {
-        Mode::IfMatch(tag) if tag.as_str().is_empty() => invalid("an empty tag"),
+        Mode::IfMatch(tag) => check_tag(Some(tag)),
+        Mode::Always | Mode::IfAbsent => Ok(()),
+    }
+}
+
+fn check_tag(tag: Option<&Tag>) -> Result<()> {
+    match tag {
+        Some(tag) if tag.as_str().is_empty() => invalid("an empty tag"),
         _ => Ok(()),
     }
 }
@@ -276,6 +295,15 @@ pub(super) fn check_header(what: &str, value: &str) -> Result<()> {
     invalid(format!(
         "a {what} of {bytes} bytes, wanted 1 to {long} of visible ASCII, with blanks only inside"
     ))
+}
+
+/// Checks what keys are to start with. What a provider keeps for itself is not to be had by asking for it.
+fn check_prefix(prefix: &str) -> Result<()> {
+    check_text("prefix", prefix)?;
+    if prefix.starts_with(Key::HIDDEN) {
+        return invalid("a prefix whose start is kept for the provider");
+    }
+    Ok(())
 }
 
 /// Checks text that is to be found in keys.

@@ -106,7 +106,7 @@ pub fn ranges(
     (0..length.div_ceil(part_bytes)).map(move |at| {
         let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
         let start = at * part_bytes;
-        Ok((PartNumber::new(number)?, start..length.min(start + part_bytes)))
+        Ok((PartNumber::new(number)?, start..length.min(start.saturating_add(part_bytes))))
     })
 }
 
@@ -199,7 +199,7 @@ async fn stored<B: Blob>(blob: &B, upload: &Upload, parts: Parts) -> Result<Vec<
 }
 
 /// Stores one part. That it arrived as it is, is checked here too, where the provider says what it has.
-async fn store<B: Blob + ?Sized>(
+pub(super) async fn store<B: Blob + ?Sized>(
     blob: &B,
     upload: &Upload,
     number: PartNumber,

@@ -42,14 +42,15 @@ impl Properties {
     /// The content type of what nobody says anything of.
     pub const BINARY: &str = "application/octet-stream";
 
-    /// Checks that HTTP can carry them.
+    /// Checks that HTTP can carry them, unchanged.
     ///
     /// # Errors
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
-        // What metadata holds was checked when it was made.
-        let Self { content_type, cache_control, content_disposition, metadata: _ } = self;
+        let Self { content_type, cache_control, content_disposition, metadata } = self;
+        // It may be what others wrote on an object, which need not have our form.
+        metadata.check()?;
         check_header("content type", content_type)?;
         cache_control.as_ref().map_or(Ok(()), |it| check_header("cache control", it))?;
         content_disposition.as_ref().map_or(Ok(()), |it| check_header("content disposition", it))
@@ -80,8 +81,10 @@ impl Default for Properties {
 /// assert!(metadata.with("Owner", "ann").is_err());
 /// # Ok::<(), mvi_core::Error>(())
 /// ```
+///
+/// What [others wrote](Self::reported) may have other forms, and serde keeps it: a write checks it once more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+#[serde(transparent)]
 pub struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {
@@ -97,25 +100,25 @@ impl Metadata {
     /// [`Invalid`](crate::ErrorKind::Invalid) where the name or the value has another form, or it is too much.
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Result<Self> {
         let (name, value) = (name.into(), value.into());
-        let form = name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if !form || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.starts_with("mvi-")
-        {
-            return invalid(format!(
-                "{} is not metadata's name: wanted a-z, 0-9 and -, a letter first, and not mvi-…",
-                shown(&name)
-            ));
-        }
-        if !value.is_empty() {
-            check_header("value of metadata", &value)?;
-        }
+        check_pair(&name, &value)?;
         self.0.insert(name, value);
+        self.check_size()?;
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.0.iter().try_for_each(|(name, value)| check_pair(name, value))?;
+        self.check_size()
+    }
+
+    fn check_size(&self) -> Result<()> {
         let bytes: usize = self.0.iter().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > MAX_METADATA_BYTES {
             return invalid(format!(
                 "metadata of {bytes} bytes, wanted at most {MAX_METADATA_BYTES}"
             ));
         }
-        Ok(self)
+        Ok(())
     }
 
     /// What is noted as `name`.
@@ -154,6 +157,17 @@ impl From<Metadata> for BTreeMap<String, String> {
     fn from(metadata: Metadata) -> Self {
         metadata.0
     }
+}
+
+fn check_pair(name: &str, value: &str) -> Result<()> {
+    let form = name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if !form || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.starts_with("mvi-") {
+        return invalid(format!(
+            "{} is not metadata's name: wanted a-z, 0-9 and -, a letter first, and not mvi-…",
+            shown(name)
+        ));
+    }
+    if value.is_empty() { Ok(()) } else { check_header("value of metadata", value) }
 }
 
 /// Who holds the key that an object is encrypted with.

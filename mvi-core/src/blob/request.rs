@@ -499,7 +499,7 @@ impl Complete {
 
     /// How many bytes the object will have.
     pub fn size(&self) -> u64 {
-        self.parts.iter().map(|it| it.size).sum()
+        self.parts.iter().fold(0, |sum, it| sum.saturating_add(it.size))
     }
 
     /// That of the whole object, as it should be: what is [said](Self::checksum), or else what the parts' checksums make, where each has one.

@@ -28,6 +28,7 @@ use self::{
 };
 use crate::sim::{
     Weather,
+    shared::{self, again, joined, parts},
     world::{Turn, World, lock},
 };
 
@@ -68,19 +69,6 @@ impl SimKv {
         lock(&self.store).known(table).map_or(Ok(()), check)
     }
 
-    /// Cuts a batch into parts, of at most `most` items, that are served side by side: a batch is not one transaction.
-    fn parts<T>(&self, items: Vec<T>, most: u32) -> Vec<Vec<T>> {
-        if !self.world.takes_time() {
-            return vec![items];
-        }
-        let (mut items, mut parts) = (items.into_iter(), Vec::new());
-        while items.len() > 0 || parts.is_empty() {
-            let size = 1 + self.world.pick(most);
-            parts.push(items.by_ref().take(size as usize).collect());
-        }
-        parts
-    }
-
     /// Makes a call of one table.
     async fn call<Q: Send + 'static, R: Send + 'static>(
         &self,
@@ -103,28 +91,9 @@ impl SimKv {
     }
 }
 
-/// Joins the parts of a batch. Only what befell all of them is the call's.
-fn joined<R>(parts: Vec<(usize, Result<Vec<Result<R>>>)>) -> Result<Vec<Result<R>>> {
-    let served = parts.iter().any(|(_, part)| part.is_ok());
-    let mut results = Vec::new();
-    for (count, part) in parts {
-        match part {
-            Ok(part) => results.extend(part),
-            Err(error) if served => results.extend((0..count).map(|_| Err(again(&error)))),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(results)
-}
-
-/// The same error, for another item of the same batch.
-fn again(error: &Error) -> Error {
-    Error::new(error.kind(), error.message()).with_applied(error.applied())
-}
-
 /// The operation, as Kv's table lists it.
 fn op(name: &'static str) -> &'static Op {
-    OPS.iter().find(|it| it.name() == name).expect("kv's operations are all in its table")
+    shared::op(OPS, name)
 }
 
 #[async_trait]
@@ -208,7 +177,7 @@ impl Kv for SimKv {
             });
         }
         let resource = table.as_str();
-        let parts = self.parts(unique, 100).into_iter().map(|keys| {
+        let parts = parts(&self.world, unique, 100).into_iter().map(|keys| {
             let (count, store) = (keys.len(), Arc::clone(&self.store));
             let part = GetMany { table: table.clone(), keys, consistency: request.consistency };
             let work = move |turn: &Turn<'_>| lock(&store).get_many(turn, &part);
@@ -227,7 +196,7 @@ impl Kv for SimKv {
         let resource = resource.as_str();
         let named = |e: Error| e.or_at(op.name(), resource);
         request.check().map_err(named)?;
-        let parts = self.parts(request.writes, 25).into_iter().map(|writes| {
+        let parts = parts(&self.world, request.writes, 25).into_iter().map(|writes| {
             let (count, store) = (writes.len(), Arc::clone(&self.store));
             let work = move |turn: &Turn<'_>| {
                 let mut store = lock(&store);

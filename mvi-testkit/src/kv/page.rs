@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _};
 use mvi_core::{
-    Error, Items, Name, Result,
+    Items, Name, Result,
     kv::{Condition, Consistency, Cursor, Found, Order, Query, Record, Scan, Table},
 };
 
@@ -17,7 +17,10 @@ use super::{
     records::{Last, Reads, Records, Stored},
     store::{Store, is_expired},
 };
-use crate::sim::world::{Turn, lock};
+use crate::sim::{
+    shared::{Page, Progress, paged},
+    world::{Turn, lock},
+};
 
 /// What a stream was asked for.
 #[derive(Clone, Debug)]
@@ -66,13 +69,12 @@ impl Request {
         matches!(self, Self::Query(query) if query.order == Order::Descending)
     }
 
-    /// The most records to read at a time.
-    fn page(&self, turn: &Turn<'_>) -> u32 {
-        let page = match self {
+    /// The most records to read at a time, where the caller says.
+    fn page(&self) -> Option<NonZeroU32> {
+        match self {
             Self::Query(query) => query.page,
             Self::Scan(scan) => scan.page,
-        };
-        page.map_or(turn.weather.kv.page, NonZeroU32::get).max(1)
+        }
     }
 
     fn consistency(&self) -> Consistency {
@@ -98,66 +100,25 @@ impl Request {
     }
 }
 
-/// A stream being read.
-struct Reading {
-    kv: SimKv,
-    request: Arc<Request>,
-    /// How many records may still be given.
-    left: Option<u64>,
-    progress: Progress,
-}
-
-/// How far a stream has come.
-#[derive(Clone, Debug)]
-enum Progress {
-    Start,
-    /// After the last record that was read; and whether the page had none.
-    After(Option<Last>, bool),
-    End,
-}
-
-struct Page {
-    found: Vec<Arc<Stored>>,
-    progress: Progress,
-}
-
 impl SimKv {
     pub(super) fn stream(&self, request: Request) -> Items<Record> {
-        let (kv, left) = (self.clone(), request.limit());
-        let reading = Reading { kv, request: Arc::new(request), left, progress: Progress::Start };
-        let pages = stream::try_unfold(reading, |mut reading| async move {
-            Ok::<_, Error>(reading.next().await?.map(|found| (found, reading)))
+        let (kv, limit) = (self.clone(), request.limit());
+        let request = Arc::new(request);
+        let pages = paged(limit, move |progress, left| {
+            let (kv, request) = (kv.clone(), Arc::clone(&request));
+            async move {
+                let (op, table) = (op(request.op()), request.table().clone());
+                if matches!(progress, Progress::Start) {
+                    let checked = kv.check(&table, |it| request.check(it));
+                    checked.map_err(|e| e.or_at(op.name(), &table))?;
+                }
+                let store = Arc::clone(&kv.store);
+                let read = move |turn: &Turn<'_>| read_page(&store, turn, &request, left, progress);
+                kv.world.call(op, table.as_str(), read).await
+            }
         });
         // Copied one by one, where nothing is locked.
-        let records = |found: Vec<Arc<Stored>>| found.into_iter().map(|it| Ok(it.record.clone()));
-        pages.map_ok(move |found| stream::iter(records(found))).try_flatten().boxed()
-    }
-}
-
-impl Reading {
-    /// What the next page has, which may be nothing; `None` after the last.
-    async fn next(&mut self) -> Result<Option<Vec<Arc<Stored>>>> {
-        // A limit of 0 asks for nothing, and is checked all the same.
-        let begun = !matches!(self.progress, Progress::Start);
-        if matches!(self.progress, Progress::End) || (begun && self.left == Some(0)) {
-            return Ok(None);
-        }
-        let Page { found, progress } = self.page().await?;
-        self.left = self.left.map(|left| left.saturating_sub(found.len() as u64));
-        self.progress = progress;
-        Ok(Some(found))
-    }
-
-    async fn page(&self) -> Result<Page> {
-        let Self { kv, request, left, progress } = self;
-        let (op, table) = (op(request.op()), request.table().clone());
-        if matches!(progress, Progress::Start) {
-            kv.check(&table, |it| request.check(it)).map_err(|e| e.or_at(op.name(), &table))?;
-        }
-        let (store, request) = (Arc::clone(&kv.store), Arc::clone(request));
-        let (left, progress) = (*left, progress.clone());
-        let read = move |turn: &Turn<'_>| read_page(&store, turn, &request, left, progress);
-        kv.world.call(op, table.as_str(), read).await
+        pages.map_ok(|it: Arc<Stored>| it.record.clone()).boxed()
     }
 }
 
@@ -166,8 +127,8 @@ fn read_page(
     turn: &Turn<'_>,
     request: &Request,
     left: Option<u64>,
-    progress: Progress,
-) -> Result<Page> {
+    progress: Progress<Last>,
+) -> Result<Page<Arc<Stored>, Last>> {
     let mut store = lock(store);
     if let Request::Query(query) = request {
         store.pace(turn, &query.table, &query.partition)?;
@@ -176,22 +137,12 @@ fn read_page(
     request.check(&room.table)?;
     let mut page = Page { found: Vec::new(), progress: Progress::End };
     let Some(reads) = request.reads(&room.table, &room.records) else { return Ok(page) };
-    let (last, was_empty) = match progress {
-        Progress::After(last, was_empty) => (last, was_empty),
-        Progress::Start | Progress::End => {
-            let start = request.after();
-            (start.map(|it| room.records.last(&it.key, it.place.as_ref())), false)
-        }
+    let (last, was_empty) = progress.place();
+    let start = || request.after().map(|it| room.records.last(&it.key, it.place.as_ref()));
+    let last = last.or_else(start);
+    let Some(size) = turn.page(request.page(), turn.weather.kv.pages(), was_empty) else {
+        return Ok(Page::empty(last));
     };
-    // Never two in a row, so that a stream comes to its end.
-    if !was_empty && turn.world.chance(turn.weather.kv.empty_page) {
-        page.progress = Progress::After(last, true);
-        return Ok(page);
-    }
-    let mut size = request.page(turn);
-    if turn.world.chance(turn.weather.kv.short_page) {
-        size = 1 + turn.world.pick(size);
-    }
     let (mut read, mut failed, mut reached) = (0, None, None);
     let moment = turn.as_of(request.consistency());
     let filter = request.filter().map(|it| (it, turn.now()));

@@ -20,7 +20,8 @@ use crate::{
     clock::Moment,
     sim::{
         Outcome,
-        world::{Turn, World, lock, mix},
+        shared::{hex, seen_from, shuffle},
+        world::{Turn, World, lock},
     },
 };
 
@@ -114,8 +115,7 @@ impl Store {
         table.created = Some(turn.now());
         let id = turn.world.token();
         let active = turn.at().after(turn.world.draw(&turn.weather.kv.change));
-        let hidden = turn.world.draw(&turn.weather.kv.visibility);
-        let visible = (!hidden.is_zero()).then(|| turn.at().after(hidden));
+        let visible = seen_from(turn, &turn.weather.kv.visibility);
         if active > turn.at() {
             table.state = TableState::Creating;
         }
@@ -147,11 +147,7 @@ impl Store {
         let tables = self.tables.values().filter(|it| it.is_visible(turn)).map(|it| &it.table);
         let listed = tables.chain(self.ghosts.values());
         let mut listed: Vec<_> = listed.filter(|it| it.labels.contains(labels)).cloned().collect();
-        let order = |name: &str| {
-            let start = turn.world.seed();
-            name.bytes().fold(start, |hash, byte| mix(hash ^ u64::from(byte)))
-        };
-        listed.sort_by_key(|it| order(it.name.as_str()));
+        shuffle(turn.world, &mut listed, |it| it.name.as_str());
         listed
     }
 
@@ -241,7 +237,7 @@ impl Store {
         request.check(&self.room(turn, table)?.table)?;
         let moment = turn.as_of(*consistency);
         let mut read = |key: &Key| {
-            turn.partial()?;
+            turn.partial(turn.weather.kv.partial_batch)?;
             self.pace(turn, table, &key.partition)?;
             Ok(self.room(turn, table)?.find(turn, key, moment))
         };
@@ -263,7 +259,7 @@ impl Store {
 
     /// One write of a batch.
     pub(super) fn write_one(&mut self, turn: &Turn<'_>, write: Write) -> Result<Option<Version>> {
-        turn.partial()?;
+        turn.partial(turn.weather.kv.partial_batch)?;
         match write {
             Write::Put(put) => self.put(turn, put).map(Some),
             Write::Delete(delete) => self.delete(turn, delete).map(|()| None),
@@ -448,21 +444,8 @@ impl Turn<'_> {
         lags.then(|| self.at().before(self.world.draw(lag)))
     }
 
-    /// Refuses one item of a batch now and then.
-    fn partial(&self) -> Result<()> {
-        if self.world.chance(self.weather.kv.partial_batch) {
-            return Err(Error::new(ErrorKind::Throttled, "not processed with its batch"));
-        }
-        Ok(())
-    }
-
     fn version(&self) -> Version {
-        // Made with every write, so not by a formatter, which takes five times as long.
-        let token = self.world.token();
-        let digits: [u8; 16] = std::array::from_fn(|at| {
-            let digit = (token >> (4 * at) & 15) as usize;
-            b"0123456789abcdef"[digit]
-        });
+        let digits = hex(self.world.token());
         Version::new(str::from_utf8(&digits).expect("hexadecimal digits are text"))
     }
 }

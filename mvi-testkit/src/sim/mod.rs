@@ -1,6 +1,7 @@
 //! A cloud in memory: one clock, one heap of events, one seed.
 
 mod log;
+pub(crate) mod shared;
 mod weather;
 pub(crate) mod world;
 
@@ -11,9 +12,10 @@ use mvi_core::{Cloud, Result, Timestamp, hook::Plane};
 use self::world::World;
 pub use self::{
     log::{Entry, Outcome},
-    weather::{KvWeather, Outage, Weather},
+    weather::{BlobWeather, KvWeather, Outage, Weather},
 };
 use crate::{
+    blob::SimBlob,
     clock::{Held, Moment},
     fault::{Fault, Faults},
     kv::SimKv,
@@ -53,6 +55,8 @@ pub struct Sim {
     faults: Arc<Faults>,
     /// Its Kv.
     pub kv: SimKv,
+    /// Its Blob.
+    pub blob: SimBlob,
 }
 
 impl Sim {
@@ -61,7 +65,8 @@ impl Sim {
         let world = World::new(seed, Weather::fair(), true);
         let faults = Arc::new(Faults::of(Arc::clone(&world)));
         let kv = SimKv::of(Arc::clone(&world));
-        Self { world, faults, kv }
+        let blob = SimBlob::of(Arc::clone(&world));
+        Self { world, faults, kv, blob }
     }
 
     /// The same cloud in the simplest [weather](Weather::calm): calls take no time, and nothing goes wrong.
@@ -106,8 +111,9 @@ impl Sim {
 
     /// Its services behind its [`faults`](Self::faults). Those that are not built yet answer [`Unsupported`](mvi_core::ErrorKind::Unsupported).
     pub fn cloud(&self) -> Cloud {
-        let kv = Arc::new(self.kv.clone());
-        let cloud = Cloud { kv, ..Cloud::unsupported("the simulated cloud does not have it yet") };
+        let (kv, blob) = (Arc::new(self.kv.clone()), Arc::new(self.blob.clone()));
+        let cloud =
+            Cloud { kv, blob, ..Cloud::unsupported("the simulated cloud does not have it yet") };
         cloud.hooked(Arc::clone(&self.faults))
     }
 

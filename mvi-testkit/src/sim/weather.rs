@@ -15,6 +15,13 @@ use mvi_core::hook::Plane;
 /// | an expired record is removed within | no time | an hour | two days |
 /// | pages are short; empty with more to come | – | – | half; a quarter |
 /// | a batch's items are throttled; a transaction meets another | – | – | a fifth; a tenth |
+/// | a fresh bucket is `NotFound`, a removed one listed, for up to | – | – | 2 s |
+/// | a list of versions is old by up to | – | – | 1 s |
+/// | what a lifecycle removes is removed after midnight within | no time | a day | two days |
+/// | a body comes in chunks of | as it was stored | 64 KiB to 1 MiB | 1 B to 64 KiB |
+/// | a call of Blob is throttled | – | – | a fiftieth |
+/// | an upload arrives torn; a part is lost | – | – | a fiftieth each |
+/// | a read has a bit flipped; its body is cut | – | – | a fiftieth each |
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,6 +40,8 @@ pub struct Weather {
     pub outages: Vec<Outage>,
     /// What Kv does by itself.
     pub kv: KvWeather,
+    /// What Blob does by itself.
+    pub blob: BlobWeather,
 }
 
 /// A time in which a plane is down. A call that is under way when it begins loses its answer, whether or not it took effect.
@@ -71,6 +80,54 @@ pub struct KvWeather {
     pub partition_rate: Option<u32>,
 }
 
+/// What the simulated Blob does by itself. A probability is 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlobWeather {
+    /// For how long a fresh bucket may be `NotFound`, and a removed one still listed.
+    pub visibility: RangeInclusive<Duration>,
+    /// How far behind a list of versions may be. Each of its pages is behind by its own. All else is seen at once.
+    pub versions_lag: RangeInclusive<Duration>,
+    /// How long after midnight UTC a bucket's lifecycle, and the abort of uploads a week old, is done. What is due by a midnight is done after it.
+    pub removal: RangeInclusive<Duration>,
+    /// The most items of a page, where the caller does not say: at least 1.
+    pub page: u32,
+    /// How probable it is that a page has fewer items than it could.
+    pub short_page: f64,
+    /// How probable it is that a page has no item, although more are to come.
+    pub empty_page: f64,
+    /// How many bytes of a body come at a time; as they were stored, where the start is [`u32::MAX`]. Where calls take time, each takes as long
+    /// as a call.
+    pub chunk: RangeInclusive<u32>,
+    /// How probable it is that one item of a batch is [`Throttled`](mvi_core::ErrorKind::Throttled).
+    pub partial_batch: f64,
+    /// How probable it is that a call on what is in a bucket is [`Throttled`](mvi_core::ErrorKind::Throttled).
+    pub throttled: f64,
+    /// How probable it is that a body arrives torn, whole or part: it is refused as [`Corrupt`](mvi_core::ErrorKind::Corrupt), and nothing is stored.
+    pub torn_upload: f64,
+    /// How probable it is that a part is gone when its upload is completed, which is [`Invalid`](mvi_core::ErrorKind::Invalid) then: the upload is still
+    /// there, to send the part again.
+    pub lost_part: f64,
+    /// How probable it is that a read has one bit flipped: [`Corrupt`](mvi_core::ErrorKind::Corrupt) at the end of a whole read, and not
+    /// noticed in a range.
+    pub bit_flip: f64,
+    /// How probable it is that a body ends amid, with [`Unavailable`](mvi_core::ErrorKind::Unavailable).
+    pub cut_body: f64,
+}
+
+impl BlobWeather {
+    /// The most items of a page, and how probable it is that there are fewer, and none.
+    pub(crate) fn pages(&self) -> (u32, f64, f64) {
+        (self.page, self.short_page, self.empty_page)
+    }
+}
+
+impl KvWeather {
+    /// The most records of a page, and how probable it is that there are fewer, and none.
+    pub(crate) fn pages(&self) -> (u32, f64, f64) {
+        (self.page, self.short_page, self.empty_page)
+    }
+}
+
 const ZERO: RangeInclusive<Duration> = Duration::ZERO..=Duration::ZERO;
 
 impl Weather {
@@ -88,7 +145,22 @@ impl Weather {
             transaction_conflict: 0.0,
             partition_rate: None,
         };
-        Self { latency: ZERO, outages: Vec::new(), kv }
+        let blob = BlobWeather {
+            visibility: ZERO,
+            versions_lag: ZERO,
+            removal: ZERO,
+            page: 1_000,
+            short_page: 0.0,
+            empty_page: 0.0,
+            chunk: u32::MAX..=u32::MAX,
+            partial_batch: 0.0,
+            throttled: 0.0,
+            torn_upload: 0.0,
+            lost_part: 0.0,
+            bit_flip: 0.0,
+            cut_body: 0.0,
+        };
+        Self { latency: ZERO, outages: Vec::new(), kv, blob }
     }
 
     /// A cloud on a good day, which is the default: things take time, and an eventual read is eventual.
@@ -101,6 +173,11 @@ impl Weather {
                 lag: Duration::ZERO..=Duration::from_millis(200),
                 removal: Duration::ZERO..=Duration::from_hours(1),
                 ..calm.kv
+            },
+            blob: BlobWeather {
+                removal: Duration::ZERO..=Duration::from_hours(24),
+                chunk: 64 << 10..=1 << 20,
+                ..calm.blob
             },
             outages: calm.outages,
         }
@@ -122,6 +199,21 @@ impl Weather {
                 partial_batch: 0.2,
                 transaction_conflict: 0.1,
                 partition_rate: None,
+            },
+            blob: BlobWeather {
+                visibility: Duration::ZERO..=Duration::from_secs(2),
+                versions_lag: Duration::ZERO..=Duration::from_secs(1),
+                removal: Duration::ZERO..=Duration::from_hours(48),
+                page: 20,
+                short_page: 0.5,
+                empty_page: 0.25,
+                chunk: 1..=64 << 10,
+                partial_batch: 0.2,
+                throttled: 0.02,
+                torn_upload: 0.02,
+                lost_part: 0.02,
+                bit_flip: 0.02,
+                cut_body: 0.02,
             },
             outages: calm.outages,
         }

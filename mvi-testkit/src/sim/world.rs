@@ -132,7 +132,8 @@ impl World {
         self.seed
     }
 
-    fn weather(&self) -> RwLockReadGuard<'_, Weather> {
+    /// Not to be asked in a call's turn, which has it.
+    pub(crate) fn weather(&self) -> RwLockReadGuard<'_, Weather> {
         self.weather.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -299,6 +300,31 @@ impl World {
             Some(span) => Duration::from_nanos(start + lock(&self.dice).next_u64() % span),
             None => Duration::from_nanos(lock(&self.dice).next_u64()),
         }
+    }
+
+    /// Waits for the next bytes of a body, where calls take time.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ErrorKind::Unavailable) where the weather has its plane down.
+    pub(crate) async fn transfer(self: &Arc<Self>, op: &'static Op) -> Result<()> {
+        if self.takes_time() {
+            let latency = self.weather().latency.clone();
+            let took = whole_milliseconds(self.draw(&latency));
+            let at = self.catch_up().after(took);
+            self.until(at).await?;
+        }
+        let out = {
+            let weather = self.weather();
+            !weather.outages.is_empty() && weather.is_out(op.plane(), self.clock.now())
+        };
+        if out { Err(unavailable(Applied::No)) } else { Ok(()) }
+    }
+
+    /// A number in `range`, each as probable.
+    pub(crate) fn pick_in(&self, range: &RangeInclusive<u32>) -> u32 {
+        let span = range.end().saturating_sub(*range.start()).saturating_add(1);
+        range.start().saturating_add(self.pick(span))
     }
 
     /// A number below `end`, each as probable; 0 where there is none.

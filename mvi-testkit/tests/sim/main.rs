@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod blob;
 mod determinism;
 mod seam;
 mod time;

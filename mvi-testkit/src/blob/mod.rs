@@ -1,0 +1,284 @@
+//! Blob in memory: the whole trait, in order, at simulated time.
+
+mod content;
+mod lifecycle;
+mod list;
+mod objects;
+mod store;
+mod uploads;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
+use mvi_core::{
+    Applied, Blob, BucketName, Error, ErrorKind, Items, Labels, Result,
+    blob::{
+        Body, Bucket, Checked, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head,
+        List, Meta, OPS, Object, ObjectVersion, Part, PartNumber, Presign, Presigned, Put, Rule,
+        StartUpload, Upload, Versioning, Versions,
+    },
+    hook::Op,
+};
+
+use self::{
+    content::{Content, Sending},
+    store::{Made, Opened, Store},
+};
+use crate::sim::{
+    Weather, shared,
+    shared::{Page, Progress, joined, paged, parts},
+    world::{Turn, World, lock},
+};
+
+/// A Blob in memory. Clones are the same Blob.
+///
+/// What is written is seen by every read after it, whole or not at all, and a mode is decided at the moment of the write. Of
+/// the two providers it resembles Cloud Storage: a tag is of one write, so that equal bytes written twice have two; there are no
+/// delete markers; and removing the current version by its name brings no older one back. Its bodies are in memory, as they came.
+#[derive(Clone)]
+pub struct SimBlob {
+    world: Arc<World>,
+    store: Arc<Mutex<Store>>,
+}
+
+/// A Blob without a cloud around it, in [calm](Weather::calm) weather: what it is asked, it does at once.
+///
+/// ```
+/// use mvi_core::{Blob, BlobExt, BucketName, blob::{CreateBucket, Get, Key, Put}};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> mvi_core::Result<()> {
+/// let blob = mvi_testkit::blob();
+/// let (texts, key) = (BucketName::new("acme-7f3-texts")?, Key::new("hello.txt")?);
+/// blob.create_bucket(CreateBucket::new(texts.clone())).await?;
+/// blob.put_bytes(Put::new(texts.clone(), key.clone()), "hello").await?;
+/// assert_eq!(blob.get_bytes(Get::new(texts, key), 1_024).await?, "hello");
+/// # Ok(()) }
+/// ```
+pub fn blob() -> SimBlob {
+    SimBlob::of(World::new(0, Weather::calm(), false))
+}
+
+impl SimBlob {
+    pub(crate) fn of(world: Arc<World>) -> Self {
+        Self { world, store: Store::new() }
+    }
+
+    /// Makes a call of one bucket.
+    async fn call<Q: Send + 'static, R: Send + 'static>(
+        &self,
+        op: &'static Op,
+        bucket: &BucketName,
+        request: Q,
+        work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
+    ) -> Result<R> {
+        let resource = bucket.as_str();
+        if !self.world.takes_time() {
+            let work = |turn: &Turn<'_>| work(&mut lock(&self.store), turn, request);
+            return self.world.call_now(op, resource, work);
+        }
+        let store = Arc::clone(&self.store);
+        let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
+        self.world.call(op, resource, work).await
+    }
+
+    /// Streams what a bucket has, page by page.
+    fn pages<Q, T, L>(
+        &self,
+        name: &'static str,
+        bucket: &BucketName,
+        request: Q,
+        limit: Option<u64>,
+        check: fn(&Q) -> Result<()>,
+        read: fn(&mut Store, &Turn<'_>, &Q, Progress<L>, Option<u64>) -> Result<Page<T, L>>,
+    ) -> Items<T>
+    where
+        Q: Send + Sync + 'static,
+        T: Send + 'static,
+        L: Send + 'static,
+    {
+        let (op, blob) = (op(name), self.clone());
+        let (bucket, request) = (bucket.clone(), Arc::new(request));
+        paged(limit, move |progress, left| {
+            let (blob, bucket) = (blob.clone(), bucket.clone());
+            let request = Arc::clone(&request);
+            async move {
+                if matches!(progress, Progress::Start) {
+                    check(&request).map_err(|e| e.or_at(op.name(), &bucket))?;
+                }
+                let store = Arc::clone(&blob.store);
+                let work =
+                    move |turn: &Turn<'_>| read(&mut lock(&store), turn, &request, progress, left);
+                blob.world.call(op, bucket.as_str(), work).await
+            }
+        })
+        .boxed()
+    }
+}
+
+/// The operation, as Blob's table lists it.
+fn op(name: &'static str) -> &'static Op {
+    shared::op(OPS, name)
+}
+
+/// Nothing has changed where a body fails.
+fn unread(error: Error, op: &Op, bucket: &BucketName) -> Error {
+    error.with_applied(Applied::No).or_at(op.name(), bucket)
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Blob for SimBlob {
+    async fn create_bucket(&self, request: CreateBucket) -> Result<Bucket> {
+        let (op, bucket) = (op("blob.create_bucket"), request.name.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        self.call(op, &bucket, request, Store::create_bucket).await
+    }
+
+    async fn bucket(&self, name: &BucketName) -> Result<Bucket> {
+        let work = |store: &mut Store, turn: &Turn<'_>, name| store.bucket(turn, &name);
+        self.call(op("blob.bucket"), name, name.clone(), work).await
+    }
+
+    fn list_buckets(&self, labels: Labels) -> Items<Bucket> {
+        let blob = self.clone();
+        let listed = async move {
+            let store = blob.store;
+            let work = move |turn: &Turn<'_>| Ok(lock(&store).list_buckets(turn, &labels));
+            let buckets = blob.world.call(op("blob.list_buckets"), "", work).await?;
+            Ok::<_, Error>(stream::iter(buckets.into_iter().map(Ok)))
+        };
+        stream::once(listed).try_flatten().boxed()
+    }
+
+    async fn delete_bucket(&self, name: &BucketName) -> Result<()> {
+        let work = |store: &mut Store, turn: &Turn<'_>, name| store.delete_bucket(turn, &name);
+        self.call(op("blob.delete_bucket"), name, name.clone(), work).await
+    }
+
+    async fn set_versioning(&self, bucket: &BucketName, to: Versioning) -> Result<()> {
+        let (op, request) = (op("blob.set_versioning"), (bucket.clone(), to));
+        self.call(op, bucket, request, Store::set_versioning).await
+    }
+
+    async fn set_lifecycle(&self, bucket: &BucketName, rules: Vec<Rule>) -> Result<()> {
+        let op = op("blob.set_lifecycle");
+        Rule::check_all(&rules).map_err(|e| e.or_at(op.name(), bucket))?;
+        self.call(op, bucket, (bucket.clone(), rules), Store::set_lifecycle).await
+    }
+
+    async fn put(&self, request: Put, body: Body) -> Result<Meta> {
+        let (op, bucket) = (op("blob.put"), request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        let content = Content::read(body).await.map_err(|e| unread(e, op, &bucket))?;
+        let made = self.call(op, &bucket, (request, content), Store::put).await?;
+        // Copied here, where nothing is locked; as below.
+        Ok(made.meta())
+    }
+
+    async fn get(&self, request: Get) -> Result<Object> {
+        let (op, bucket) = (op("blob.get"), request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        let opened = self.call(op, &bucket, request, Store::get).await?;
+        let Opened { made, content, range, whole, fate, chunk } = opened;
+        let meta = made.meta();
+        let checksum = whole.then_some(content.checksum);
+        let world = Arc::clone(&self.world);
+        let sending = Sending { world, op, content, range: range.clone(), chunk, fate };
+        let checked = Checked::new(sending.body(), range.end - range.start, checksum);
+        let body = checked.map_err(move |e| e.or_at(op.name(), &bucket)).boxed();
+        Ok(Object::new(meta, range, body))
+    }
+
+    async fn head(&self, request: Head) -> Result<Meta> {
+        let bucket = request.bucket.clone();
+        let made = self.call(op("blob.head"), &bucket, request, Store::head).await?;
+        Ok(made.meta())
+    }
+
+    async fn delete(&self, request: Delete) -> Result<()> {
+        let (op, bucket) = (op("blob.delete"), request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        self.call(op, &bucket, request, Store::delete).await
+    }
+
+    async fn delete_many(&self, request: DeleteMany) -> Result<Vec<Result<()>>> {
+        let op = op("blob.delete_many");
+        let DeleteMany { bucket, targets } = request;
+        let parts = parts(&self.world, targets, 1_000).into_iter().map(|targets| {
+            let (count, request) = (targets.len(), (bucket.clone(), targets));
+            let bucket = &bucket;
+            async move { (count, self.call(op, bucket, request, Store::delete_many).await) }
+        });
+        let results: Vec<Result<()>> = joined(join_all(parts).await)?;
+        Ok(results.into_iter().map(|it| it.map_err(|e| e.or_at(op.name(), &bucket))).collect())
+    }
+
+    fn list(&self, request: List) -> Items<Entry> {
+        let (bucket, limit) = (request.bucket.clone(), request.limit);
+        self.pages("blob.list", &bucket, request, limit, List::check, Store::list_page)
+    }
+
+    fn versions(&self, request: Versions) -> Items<ObjectVersion> {
+        let bucket = request.bucket.clone();
+        let (check, read) = (Versions::check, Store::versions_page);
+        self.pages("blob.versions", &bucket, request, None, check, read)
+    }
+
+    async fn copy(&self, request: Copy) -> Result<Meta> {
+        let (op, bucket) = (op("blob.copy"), request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        Ok(self.call(op, &bucket, request, Store::copy).await?.meta())
+    }
+
+    async fn start_upload(&self, request: StartUpload) -> Result<Upload> {
+        let (op, bucket) = (op("blob.start_upload"), request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        self.call(op, &bucket, request, Store::start_upload).await
+    }
+
+    async fn upload_part(&self, upload: &Upload, number: PartNumber, body: Body) -> Result<Part> {
+        let (op, bucket) = (op("blob.upload_part"), &upload.bucket);
+        let content = Content::read_part(body).await.map_err(|e| unread(e, op, bucket))?;
+        let request = (upload.clone(), number, content);
+        self.call(op, bucket, request, Store::upload_part).await
+    }
+
+    async fn complete_upload(&self, request: Complete) -> Result<Meta> {
+        let (op, bucket) = (op("blob.complete_upload"), request.upload.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        let made: Made = self.call(op, &bucket, request, Store::complete_upload).await?;
+        Ok(made.meta())
+    }
+
+    async fn abort_upload(&self, upload: &Upload) -> Result<()> {
+        let op = op("blob.abort_upload");
+        self.call(op, &upload.bucket, upload.clone(), Store::abort_upload).await
+    }
+
+    fn parts(&self, upload: &Upload) -> Items<Part> {
+        let (bucket, upload) = (upload.bucket.clone(), upload.clone());
+        self.pages("blob.parts", &bucket, upload, None, |_| Ok(()), Store::parts_page)
+    }
+
+    fn uploads(&self, bucket: &BucketName) -> Items<Upload> {
+        let name = bucket.clone();
+        self.pages("blob.uploads", bucket, name, None, |_| Ok(()), Store::uploads_page)
+    }
+
+    async fn presign(&self, request: Presign) -> Result<Presigned> {
+        let (op, bucket) = (op("blob.presign"), &request.bucket);
+        request.check().map_err(|e| e.or_at(op.name(), bucket))?;
+        let message = "nothing answers the URL: wanted Sim::listen first";
+        Err(Error::new(ErrorKind::Unsupported, message).or_at(op.name(), bucket))
+    }
+}
+
+impl fmt::Debug for SimBlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimBlob").field("seed", &self.world.seed()).finish_non_exhaustive()
+    }
+}
