@@ -49,9 +49,9 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
         (&Method::PUT, _, Some(id)) => part(canned, id, &parts.headers, body).await,
         (&Method::POST, Some("resumable"), _) => {
             let _ = body.collect().await;
-            let host = parts.headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
             let id = canned.google.start();
-            let url = format!("http://{host}{path}?uploadType=resumable&upload_id={id}&name={name}");
+            // Google's client says the name of Google's host to every server, so it can't be sent back there.
+            let url = format!("{}{path}?uploadType=resumable&upload_id={id}&name={name}", canned.url);
             finish(Response::builder().header(header::LOCATION, url), Bytes::new())
         }
         (&Method::POST, ..) => {

@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 type Answer = Response<Full<Bytes>>;
 
 struct Canned {
+    url: String,
     small: Content,
     large: Content,
     s3: s3::Pages,
@@ -88,18 +89,20 @@ fn main() -> io::Result<()> {
     let (Some(large), Some(listed)) = (words.next(), words.next()) else {
         return Err(io::Error::other("wanted how large the large object is, and how many are listed"));
     };
-    let canned = Arc::new(Canned {
-        small: Content::new(SMALL_BYTES),
-        large: Content::new(large),
-        s3: s3::Pages::new(listed),
-        google: google::Uploads::default(),
-    });
     // Two threads, so that the server is not what a client of several connections waits for.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        println!("{}", listener.local_addr()?.port());
+        let port = listener.local_addr()?.port();
+        let canned = Arc::new(Canned {
+            url: format!("http://127.0.0.1:{port}"),
+            small: Content::new(SMALL_BYTES),
+            large: Content::new(large),
+            s3: s3::Pages::new(listed),
+            google: google::Uploads::default(),
+        });
+        println!("{port}");
         loop {
             let (socket, _) = listener.accept().await?;
             // Without it an answer may wait 40 ms for an acknowledgement.
