@@ -3,9 +3,10 @@
 //! The code decides, never the HTTP status alone: `DynamoDB` answers every mistake of a client with 400. A row says of
 //! *one* attempt whether it was applied; [`attempt`](crate::attempt) joins the attempts of a call.
 //!
-//! Sources: the [errors common to all services][common] and [those of `DynamoDB`][dynamodb].
+//! Sources: the [errors common to all services][common], [those of `DynamoDB`][dynamodb] and [those of S3][s3].
 //!
 //! [common]: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
+//! [s3]: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 //! [dynamodb]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 
 use std::{error::Error as StdError, time::Duration};
@@ -41,6 +42,11 @@ const fn any(code: &'static str, kind: ErrorKind) -> Row {
     Row { op: None, code, kind, applied: kind.applied() }
 }
 
+/// What was refused, whatever its kind says else.
+const fn refused(code: &'static str, kind: ErrorKind) -> Row {
+    Row { op: None, code, kind, applied: Applied::No }
+}
+
 const fn of(op: &'static str, code: &'static str, kind: ErrorKind) -> Row {
     Row { op: Some(op), code, kind, applied: kind.applied() }
 }
@@ -73,6 +79,61 @@ const ROWS: &[Row] = &[
     any("ValidationException", Invalid),
     any("SerializationException", Invalid),
     any("InternalServerError", Internal),
+    // S3, of one operation. A condition on what is there does not hold where nothing is.
+    of("PutObject", "NoSuchKey", Conflict),
+    of("CompleteMultipartUpload", "NoSuchKey", Conflict),
+    of("DeleteObject", "NoSuchKey", Conflict),
+    // A version that says that there was an object is none.
+    of("GetObject", "MethodNotAllowed", NotFound),
+    // S3, of any.
+    any("NoSuchKey", NotFound),
+    any("NoSuchVersion", NotFound),
+    any("NoSuchBucket", NotFound),
+    any("NoSuchUpload", NotFound),
+    any("NoSuchTagSet", NotFound),
+    any("NoSuchLifecycleConfiguration", NotFound),
+    // What the SDK makes of 404 without a body.
+    any("NotFound", NotFound),
+    any("BucketAlreadyExists", AlreadyExists),
+    any("BucketAlreadyOwnedByYou", AlreadyExists),
+    any("BucketNotEmpty", Conflict),
+    any("PreconditionFailed", Conflict),
+    any("ConditionalRequestConflict", Conflict),
+    any("OperationAborted", Conflict),
+    any("InvalidBucketState", Conflict),
+    any("InvalidObjectState", Conflict),
+    any("KMS.DisabledException", Conflict),
+    any("KMS.KMSInvalidStateException", Conflict),
+    any("KMS.NotFoundException", Invalid),
+    any("InvalidRange", Invalid),
+    any("InvalidArgument", Invalid),
+    any("InvalidRequest", Invalid),
+    any("InvalidPart", Invalid),
+    any("InvalidPartOrder", Invalid),
+    any("InvalidTag", Invalid),
+    any("InvalidDigest", Invalid),
+    any("InvalidBucketName", Invalid),
+    any("IllegalLocationConstraintException", Invalid),
+    any("EntityTooSmall", Invalid),
+    any("EntityTooLarge", Invalid),
+    any("KeyTooLong*", Invalid),
+    any("MetadataTooLarge", Invalid),
+    any("MalformedXML", Invalid),
+    any("MissingContentLength", Invalid),
+    // A bucket in another region.
+    any("PermanentRedirect", Invalid),
+    any("TemporaryRedirect", Unavailable),
+    any("AuthorizationHeaderMalformed", Invalid),
+    any("MethodNotAllowed", Unsupported),
+    any("InvalidToken", Unauthenticated),
+    any("AllAccessDisabled", Forbidden),
+    any("AccountProblem", Forbidden),
+    any("InvalidAccessPoint", Invalid),
+    any("TooManyBuckets", Exhausted),
+    refused("IncompleteBody", Unavailable),
+    refused("BadDigest", Corrupt),
+    refused("XAmzContentSHA256Mismatch", Corrupt),
+    refused("XAmzContentChecksumMismatch", Corrupt),
     // Any service.
     any("UnknownOperationException", Unsupported),
     any("NotImplemented", Unsupported),
@@ -121,6 +182,13 @@ pub(crate) fn of_code(wire_op: &str, code: Option<&str>, status: u16) -> Row {
     if let Some(row) = ROWS.iter().find(fits) {
         return *row;
     }
+    match (wire_op, status) {
+        // What has no body has no code, and its status is all there is.
+        ("GetObject", 304) => return any("", Conflict),
+        ("HeadObject", 405) => return any("", NotFound),
+        ("HeadObject" | "HeadBucket", 403) => return any("", Forbidden),
+        _ => {}
+    }
     match status {
         429 => any("", Throttled),
         502..=504 => any("", Unavailable),
@@ -155,12 +223,15 @@ pub(crate) fn of_connector(error: &ConnectorError) -> (ErrorKind, Applied) {
     }
 }
 
+/// What says only in the body of its answer whether it was applied, or how much of it.
+const ANSWERED_WITHIN: [&str; 5] =
+    ["BatchWriteItem", "DeleteObjects", "CompleteMultipartUpload", "CopyObject", "UploadPartCopy"];
+
 /// Whether a request was applied whose answer did not come, or could not be read.
 pub(crate) fn of_unread(wire_op: &str, status: Option<u16>) -> Applied {
     match status {
-        // Its answer says which of the items were.
-        Some(200) if wire_op == "BatchWriteItem" => Applied::Unknown,
-        Some(200) => Applied::Yes,
+        Some(200) if ANSWERED_WITHIN.contains(&wire_op) => Applied::Unknown,
+        Some(200 | 204) => Applied::Yes,
         _ => Applied::Unknown,
     }
 }
@@ -181,6 +252,11 @@ where
             Error::new(Timeout, format!("{wire_op} got no answer in time"))
         }
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+            // The caller's own body failed, and says why.
+            Some(error) if find::<Error>(error).is_some() => {
+                let own = find::<Error>(error).expect("it has just been found");
+                again(own, own.message())
+            }
             Some(error) if find::<CredentialsError>(error).is_some() => {
                 Error::new(Unauthenticated, "no credentials were found that work")
             }

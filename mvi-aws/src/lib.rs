@@ -10,26 +10,30 @@
 //! # }
 //! ```
 //!
-//! One cargo feature a service, none on by default, `full` for all. Built today: `kv`. A service whose feature is
+//! One cargo feature a service, none on by default, `full` for all. Built today: `blob`, `kv`. A service whose feature is
 //! off, or that is not built yet, answers [`Unsupported`](mvi_core::ErrorKind::Unsupported) and says which.
 
 #[cfg(feature = "_sdk")]
 mod attempt;
-#[cfg(feature = "kv")]
+#[cfg(feature = "blob")]
+pub mod blob;
+#[cfg(feature = "_sdk")]
 mod clock;
 mod config;
 #[cfg(feature = "_sdk")]
 mod error;
 #[cfg(feature = "kv")]
 pub mod kv;
-#[cfg(feature = "kv")]
+#[cfg(feature = "_sdk")]
+mod nonce;
+#[cfg(feature = "_sdk")]
 mod partial;
 
 use std::sync::Arc;
 
 use mvi_core::{Cloud, Result};
 
-pub use config::{AwsBuilder, Retries, Service, Timeouts};
+pub use config::{AwsBuilder, Payloads, Retries, Service, Timeouts};
 
 /// The services of one account in one region.
 ///
@@ -37,6 +41,9 @@ pub use config::{AwsBuilder, Retries, Service, Timeouts};
 /// `aws.kv.client()`.
 #[derive(Clone, Debug)]
 pub struct Aws {
+    /// Any amount of unstructured data, on S3.
+    #[cfg(feature = "blob")]
+    pub blob: blob::S3Blob,
     /// Small structured records, on `DynamoDB`.
     #[cfg(feature = "kv")]
     pub kv: kv::DynamoKv,
@@ -62,6 +69,10 @@ impl Aws {
     /// The services as one [`Cloud`].
     pub fn cloud(&self) -> Cloud {
         Cloud {
+            #[cfg(feature = "blob")]
+            blob: Arc::new(self.blob.clone()),
+            #[cfg(not(feature = "blob"))]
+            blob: Arc::new(mvi_core::Unsupported::feature("mvi-aws", "blob")),
             #[cfg(feature = "kv")]
             kv: Arc::new(self.kv.clone()),
             #[cfg(not(feature = "kv"))]
@@ -74,6 +85,8 @@ impl Aws {
     async fn with(builder: AwsBuilder) -> Result<Self> {
         let config = config::Config::load(builder).await?;
         Ok(Self {
+            #[cfg(feature = "blob")]
+            blob: blob::S3Blob::new(&config),
             #[cfg(feature = "kv")]
             kv: kv::DynamoKv::new(&config),
         })

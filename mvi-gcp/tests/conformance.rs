@@ -8,12 +8,7 @@ use mvi_testkit::conformance::{self, Backend};
 
 fn main() -> ExitCode {
     conformance::main([
-        Backend::emulator(
-            "firestore",
-            "Google's Firestore emulator",
-            "MVI_FIRESTORE_EMULATOR",
-            firestore,
-        ),
+        Backend::emulator("firestore", "Google's Firestore emulator", "MVI_FIRESTORE", firestore),
         Backend::live("gcp", "Google Cloud", live),
     ])
 }

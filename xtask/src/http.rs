@@ -1,5 +1,6 @@
 //! A small HTTP client for loopback: JSON in, JSON out, every status is an answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: u16,
+    /// The headers, their names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
     /// The body as it came.
     pub(crate) text: String,
     /// The body as JSON; null where it is none.
@@ -26,6 +29,18 @@ impl Answer {
         if self.status == 200 { Ok(self.json) } else { Err(self.surprise("status 200")) }
     }
 
+    /// A header's value; nothing where it did not come.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The texts of all XML elements of this name, in order: good for an answer whose form is known.
+    pub(crate) fn elements(&self, name: &str) -> Vec<String> {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let inside = self.text.split(&open).skip(1).filter_map(|it| Some(it.split_once(&close)?.0));
+        inside.map(|it| it.replace("&quot;", "\"").replace("&#34;", "\"")).collect()
+    }
+
     /// Says what came and what was wanted.
     pub(crate) fn surprise(&self, wanted: &str) -> String {
         let start: String = self.text.chars().take(400).collect();
@@ -33,12 +48,23 @@ impl Answer {
     }
 }
 
-/// Sends a request; `Err` means that no answer came.
+/// Sends a request with JSON; `Err` means that no answer came.
 pub(crate) fn send(
     method: &str,
     url: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
+) -> Result<Answer> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    send_bytes(method, url, headers, body.as_bytes())
+}
+
+/// Sends a request; `Err` means that no answer came, or not all of it.
+pub(crate) fn send_bytes(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
 ) -> Result<Answer> {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -52,10 +78,13 @@ pub(crate) fn send(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let body = body.map(Value::to_string).unwrap_or_default();
     let request = request.body(body).map_err(|error| format!("{method} {url}: {error}"))?;
     let mut response = agent.run(request).map_err(|error| format!("{method} {url}: {error}"))?;
     let status = response.status().as_u16();
+    let headers = response.headers().iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
+    let headers = headers.collect();
     let text = response
         .body_mut()
         .with_config()
@@ -63,7 +92,7 @@ pub(crate) fn send(
         .read_to_string()
         .map_err(|error| format!("{method} {url}: {error}"))?;
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Ok(Answer { status, text, json })
+    Ok(Answer { status, headers, text, json })
 }
 
 /// Sends a GET.
@@ -90,4 +119,27 @@ pub(crate) fn dynamodb_as(key: &str, port: u16, operation: &str, body: &Value) -
 /// Calls one DynamoDB operation.
 pub(crate) fn dynamodb(port: u16, operation: &str, body: &Value) -> Result<Answer> {
     dynamodb_as("test", port, operation, body)
+}
+
+/// Calls S3 with a path like `/bucket/key?query`, signed well enough for an emulator, as the account `key`.
+pub(crate) fn s3_as(
+    key: &str,
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer> {
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/s3/aws4_request, \
+         SignedHeaders=host;x-amz-date, Signature=0"
+    );
+    let signed = [
+        ("x-amz-date", "20260101T000000Z"),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+        ("content-type", "application/octet-stream"),
+        ("authorization", authorization.as_str()),
+    ];
+    let url = format!("http://127.0.0.1:{port}{path}");
+    send_bytes(method, &url, &[&signed[..], headers].concat(), body)
 }

@@ -24,17 +24,16 @@ mod transact;
 mod value;
 mod write;
 
-use std::{cell::RefCell, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
     config::{Builder, StalledStreamProtectionConfig, retry::RetryPartition},
 };
-use data_encoding::BASE64URL_NOPAD;
 use futures::{StreamExt as _, stream};
 use mvi_core::{
-    Applied, Error, ErrorKind, Items, Kv, Labels, Name, Result,
+    Error, Items, Kv, Labels, Name, Result,
     kv::{
         CreateTable, Delete, Get, GetMany, Key, Put, Query, Record, Scan, Table, Tables, Transact,
         Update, Version, WriteMany,
@@ -104,28 +103,6 @@ impl DynamoKv {
     pub fn client(&self) -> &Client {
         &self.0.client
     }
-}
-
-/// A name for one write, that no other has.
-fn nonce() -> Result<String> {
-    const BYTES: usize = 16;
-    const AT_ONCE: usize = 32;
-    thread_local! {
-        // To ask the system for each would cost as much as all else that MVI does for a write.
-        static POOL: RefCell<Vec<[u8; BYTES]>> = const { RefCell::new(Vec::new()) };
-    }
-    POOL.with_borrow_mut(|pool| {
-        if pool.is_empty() {
-            let mut random = [[0; BYTES]; AT_ONCE];
-            getrandom::fill(random.as_flattened_mut()).map_err(|e| {
-                Error::new(ErrorKind::Internal, "the operating system has no random bytes")
-                    .with_applied(Applied::No)
-                    .with_source(e)
-            })?;
-            pool.extend(random);
-        }
-        Ok(BASE64URL_NOPAD.encode(&pool.pop().expect("it has just been filled")))
-    })
 }
 
 /// `key` under the names of its attributes. It has been checked to fit them.

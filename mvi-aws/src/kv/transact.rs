@@ -18,7 +18,7 @@ use mvi_core::{
 use super::{
     Inner, change,
     expression::Placeholders,
-    key_attributes, nonce,
+    key_attributes,
     value::{Attributes, is_expired, version_of},
     write::{NewItem, fresh_item, new_item, written},
 };
@@ -26,6 +26,7 @@ use crate::{
     attempt::{Failure, Repeat, send},
     clock::now,
     error,
+    nonce::nonce,
 };
 
 /// How often a transaction starts over that changes an expired record: each time, at least one more is known to have expired.

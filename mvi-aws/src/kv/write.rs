@@ -19,12 +19,13 @@ use mvi_core::{
 use super::{
     Inner, add_key, change,
     expression::{Placeholders, condition, is_pinned},
-    key_attributes, nonce,
+    key_attributes,
     value::{Attributes, EXPIRES, VERSION, from_map, is_expired, seconds, to_record, version_of},
 };
 use crate::{
     attempt::{Repeat, send},
     clock::now,
+    nonce::nonce,
 };
 
 /// How often an update starts over that finds an expired record, which another writer then changes.

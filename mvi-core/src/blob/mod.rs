@@ -60,12 +60,15 @@ mod check;
 mod checksum;
 mod data;
 mod ext;
+mod file;
 mod key;
+mod many;
 pub mod parts;
 mod properties;
 mod range;
 mod read;
 mod request;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -80,7 +83,9 @@ pub use data::{
     VersionState, Versioning,
 };
 pub use ext::BlobExt;
+pub use file::{GetFile, OnProgress, Progress, PutFile};
 pub use key::Key;
+pub use many::{GetRanges, Rename};
 pub use properties::{Encryption, Metadata, Properties};
 pub use range::ByteRange;
 pub use read::{Get, Head, List, Versions};
@@ -88,6 +93,7 @@ pub use request::{
     Action, Complete, Copy, CreateBucket, Delete, DeleteMany, Method, Mode, PartNumber, Presign,
     Put, Rule, Source, StartUpload, Target,
 };
+pub use sync::{Direction, Extra, PropertiesOf, Run, Skipped, SyncDir, Synced};
 
 use std::fmt;
 

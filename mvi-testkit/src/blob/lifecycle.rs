@@ -44,13 +44,13 @@ impl Room {
         let after = |it: Moment, days: u32| it.after(DAY.saturating_mul(days)) <= midnight;
         let replaced = |key: &Key, since| {
             rules.iter().any(|it| match it.action {
-                Action::ExpireNoncurrent { days } => concerns(it, key) && after(since, days),
+                Action::ExpireNoncurrent { days } => after(since, days) && concerns(it, key),
                 Action::Expire { .. } => false,
             })
         };
         let old = |key: &Key, born| {
             rules.iter().any(|it| match it.action {
-                Action::Expire { days } => concerns(it, key) && after(born, days),
+                Action::Expire { days } => after(born, days) && concerns(it, key),
                 Action::ExpireNoncurrent { .. } => false,
             })
         };

@@ -282,3 +282,60 @@ impl fmt::Debug for SimBlob {
         f.debug_struct("SimBlob").field("seed", &self.world.seed()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mvi_core::{BlobExt as _, blob::Key};
+
+    use super::*;
+    use crate::clock::Moment;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_what_nobody_can_read() {
+        let mut weather = Weather::calm();
+        weather.blob.versions_lag = Duration::ZERO..=Duration::from_secs(1);
+        let blob = SimBlob::of(World::new(7, weather, false));
+        let texts = BucketName::new("acme-7f3-texts").unwrap();
+        blob.create_bucket(CreateBucket::new(texts.clone())).await.unwrap();
+        let key = |name: &str| Key::new(name).unwrap();
+        let put = |name| Put::new(texts.clone(), key(name));
+        for to in [Versioning::On, Versioning::Off] {
+            blob.set_versioning(&texts, to).await.unwrap();
+            for name in ["a", "b", "a"] {
+                blob.put_bytes(put(name), "x").await.unwrap();
+            }
+        }
+        let upload = blob.start_upload(put("c").upload()).await.unwrap();
+        let one = PartNumber::new(1).unwrap();
+        blob.upload_part(&upload, one, "x".into()).await.unwrap();
+        blob.abort_upload(&upload).await.unwrap();
+
+        let all: Vec<_> = blob.versions(Versions::new(texts.clone())).try_collect().await.unwrap();
+        blob.world.until(Moment::default().after(Duration::from_secs(5))).await.unwrap();
+        let all = all.into_iter().chain(
+            blob.versions(Versions::new(texts.clone())).try_collect::<Vec<_>>().await.unwrap(),
+        );
+        for it in all {
+            let mut delete = Delete::new(texts.clone(), it.key);
+            delete.version = Some(it.version);
+            blob.delete(delete).await.unwrap();
+        }
+        assert!(!lock(&blob.store).is_forgotten(&texts), "a list may have them yet");
+        blob.world.until(Moment::default().after(Duration::from_secs(10))).await.unwrap();
+        assert!(lock(&blob.store).is_forgotten(&texts));
+    }
+
+    #[tokio::test]
+    async fn bytes_are_stored_as_they_came() {
+        let blob = blob();
+        let texts = BucketName::new("acme-7f3-texts").unwrap();
+        blob.create_bucket(CreateBucket::new(texts.clone())).await.unwrap();
+        let key = Key::new("a").unwrap();
+        let bytes = bytes::Bytes::from(vec![7; 1_000]);
+        blob.put_bytes(Put::new(texts.clone(), key.clone()), bytes.clone()).await.unwrap();
+        let read = blob.get_bytes(Get::new(texts, key), 1_000).await.unwrap();
+        assert_eq!(read.as_ptr(), bytes.as_ptr(), "nothing is copied");
+    }
+}

@@ -29,6 +29,8 @@ pub struct Backend {
     pub(super) oracle: String,
     pub(super) divergences: BTreeMap<&'static str, &'static str>,
     pub(super) twice: Vec<&'static str>,
+    /// The services that it has, where it does not have all.
+    pub(super) only: Option<BTreeSet<&'static str>>,
     pub(super) place: Place,
     pub(super) watchdog: Duration,
     /// What the cases have come to, and what they have called.
@@ -135,6 +137,20 @@ impl Backend {
         cases.into_iter().fold(self, |backend, case| backend.diverges(case, reason))
     }
 
+    /// Declares that it has `services` alone, as in `kv`: no case of another one is run, counted or missed there.
+    ///
+    /// A service that is not there fails the run.
+    #[must_use]
+    pub fn only(mut self, services: impl IntoIterator<Item = &'static str>) -> Self {
+        self.only = Some(services.into_iter().collect());
+        self
+    }
+
+    /// Whether it has the service of that name.
+    pub(super) fn serves(&self, service: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(service))
+    }
+
     fn at(name: &'static str, oracle: impl Into<String>, place: Place) -> Self {
         let oracle = oracle.into();
         let [simulated, real] = WATCHDOGS;
@@ -144,6 +160,7 @@ impl Backend {
             oracle,
             divergences: BTreeMap::new(),
             twice: Vec::new(),
+            only: None,
             place,
             watchdog,
             seen: Mutex::default(),
@@ -182,7 +199,7 @@ impl fmt::Debug for Backend {
 }
 
 impl Place {
-    fn real(
+    pub(super) fn real(
         connect: impl Fn() -> BoxFuture<'static, Result<Cloud>> + Send + Sync + 'static,
     ) -> Self {
         let scope = Arc::new(Scope::for_all(&scope::run()));

@@ -10,10 +10,12 @@
 //!
 //! - A **divergence** is a case that a backend is known not to pass, with the reason. It runs all the
 //!   same and has to fail; one that passes is a failure, so that the list cannot grow stale.
+//! - A backend that stands in for a part of a cloud says which services it has; the cases of the others are not run there.
 //! - A **simulated** backend is a new world for each case and seed, on a paused clock: a day of simulated
 //!   time takes as long as its events. A failure names its seed, and `MVI_SEED` runs that one alone.
 //! - An **emulator** is there where its variable says so, and its cases share one connection. Where it is
 //!   missing the run says so and goes on, unless `MVI_REQUIRE` (`all`, or names with commas between) wants it.
+//! - A backend that has only some services says which it [serves](Backend::serves).
 //! - Each case has a limit of real time, deletes what it made, and must leave nothing.
 //! - A whole run must have called every operation of the service, and writes what came of it to
 //!   `target/conformance/`.
@@ -30,12 +32,14 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     conformance::main([Backend::emulator("moto", "moto 5.2.5", "MVI_DYNAMODB_MOTO", connect)
+//!     conformance::main([Backend::emulator("moto", "moto 5.2.5", "MVI_MOTO", connect)
 //!         .diverges("kv::a_get_of_nothing_is_none", "an example of a reason")])
 //! }
 //! ```
 
 mod backend;
+mod blob;
+mod help;
 mod kv;
 mod report;
 mod run;
@@ -49,7 +53,22 @@ use futures::future::BoxFuture;
 use mvi_core::{Cloud, Result, hook::Op};
 
 /// The services that have cases.
-static SERVICES: &[&Service] = &[&kv::SERVICE];
+static SERVICES: &[&Service] = &[&kv::SERVICE, &blob::SERVICE];
+
+/// Every service that a backend may have, with cases or not yet.
+const ROOMS: [&str; 11] = [
+    "vm",
+    "vpc",
+    "crypto",
+    "image",
+    "container",
+    "load_balancer",
+    "database",
+    "log",
+    "metric",
+    "kv",
+    "blob",
+];
 
 /// One service's promises.
 struct Service {

@@ -31,10 +31,10 @@ pub(super) fn write(backend: &Backend) -> io::Result<()> {
         let ops = seen.ops.get(name);
         json!({ "name": name, "ops": ops, "outcome": outcome, "reason": reason })
     });
-    let services: Vec<_> = SERVICES.iter().map(|it| it.name).collect();
+    let services = SERVICES.iter().map(|it| it.name).filter(|it| backend.serves(it));
     let report = json!({
         "backend": backend.name,
-        "service": services.join(","),
+        "services": services.collect::<Vec<_>>(),
         "oracle": backend.oracle,
         "cases": cases.collect::<Vec<_>>(),
     });

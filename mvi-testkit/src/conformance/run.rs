@@ -20,7 +20,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use mvi_core::{Cloud, Result, hook::Record};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Backend, Case, SERVICES, Scope, Service, backend::Place, report, report::Outcome};
+use super::{
+    Backend, Case, ROOMS, SERVICES, Scope, Service, backend::Place, report, report::Outcome,
+};
 
 /// The cases of a real backend mostly wait: more of them run at a time than there are processors.
 const THREADS: usize = 8;
@@ -55,7 +57,7 @@ pub fn main(backends: impl IntoIterator<Item = Backend>) -> ExitCode {
             }
             continue;
         }
-        trials.extend(all().map(|found| trial(Arc::clone(backend), found)));
+        trials.extend(served(backend).map(|found| trial(Arc::clone(backend), found)));
     }
     if trials.is_empty() && problems.is_empty() {
         return ExitCode::SUCCESS;
@@ -111,6 +113,10 @@ pub fn names() -> Vec<String> {
 pub fn check(backend: &Backend, name: &str) -> std::result::Result<(), String> {
     let found = all().find(|(_, service, case)| full_name(service, case) == name);
     let found = found.ok_or_else(|| format!("no case is called {name}"))?;
+    let (_, service, _) = found;
+    if !backend.serves(service.name) {
+        return Err(format!("{} has no {}", backend.name, service.name));
+    }
     attempt(backend, found)
 }
 
@@ -118,6 +124,11 @@ fn all() -> impl Iterator<Item = Found> {
     let cases =
         SERVICES.iter().flat_map(|service| service.cases.iter().map(move |it| (*service, it)));
     (0..).zip(cases).map(|(number, (service, case))| (number, service, case))
+}
+
+/// The cases of the services that the backend has.
+fn served(backend: &Backend) -> impl Iterator<Item = Found> {
+    all().filter(|(_, service, _)| backend.serves(service.name))
 }
 
 fn full_name(service: &Service, case: &Case) -> String {
@@ -138,14 +149,20 @@ fn missing(backend: &Backend) -> Option<String> {
     Some(format!("{} is missing: {reason}", backend.name))
 }
 
-/// What is declared of cases that are not there, or twice.
+/// What is declared of cases or services that are not there, or twice.
 fn misdeclared(backend: &Backend) -> Vec<String> {
+    let name = backend.name;
     let known: BTreeSet<String> = names().into_iter().collect();
     let unknown = backend.divergences.keys().filter(|it| !known.contains(**it));
-    let unknown =
-        unknown.map(|it| format!("{} declares {it}, which no case is called", backend.name));
-    let twice = backend.twice.iter().map(|it| format!("{} declares {it} twice", backend.name));
-    unknown.chain(twice).collect()
+    let unknown = unknown.map(|it| format!("{name} declares {it}, which no case is called"));
+    let twice = backend.twice.iter().map(|it| format!("{name} declares {it} twice"));
+    let strange = backend.only.iter().flatten().filter(|it| !ROOMS.contains(*it));
+    let strange = strange.map(|it| format!("{name} has {it}, which no service is called"));
+    let cases = all().filter(|(_, service, _)| !backend.serves(service.name));
+    let idle = cases.map(|(_, service, case)| full_name(service, case));
+    let idle = idle.filter(|it| backend.divergences.contains_key(&**it));
+    let idle = idle.map(|it| format!("{name} declares {it}, and does not have that service"));
+    unknown.chain(twice).chain(strange).chain(idle).collect()
 }
 
 fn trial(backend: Arc<Backend>, found: Found) -> Trial {
@@ -281,7 +298,8 @@ fn text(panic: &(dyn Any + Send)) -> String {
 fn clean(backend: &Backend) -> Vec<String> {
     let Place::Real(shared) = &backend.place else { return Vec::new() };
     let Some(cloud) = shared.connected() else { return Vec::new() };
-    let swept = SERVICES.iter().filter_map(|service| {
+    let services = SERVICES.iter().filter(|it| backend.serves(it.name));
+    let swept = services.filter_map(|service| {
         let swept = async { caught((service.sweep)(cloud, &shared.scope)).await };
         runtime().block_on(swept).err()
     });
@@ -295,7 +313,8 @@ fn left_out(backend: &Backend) -> Vec<String> {
         return vec![format!("{} ran no case", backend.name)];
     }
     let called: BTreeSet<_> = seen.ops.values().flatten().copied().collect();
-    let ops = SERVICES.iter().flat_map(|it| it.ops).map(|it| it.name());
+    let services = SERVICES.iter().filter(|it| backend.serves(it.name));
+    let ops = services.flat_map(|it| it.ops).map(|it| it.name());
     let uncalled = ops.filter(|it| !called.contains(it));
     uncalled.map(|it| format!("no case called {it} on {}", backend.name)).collect()
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mvi_core::{Error, ErrorKind, Name, Result};
+use mvi_core::{BucketName, Error, ErrorKind, Name, Result};
 use tokio::{
     sync::OnceCell,
     time::{Instant, sleep},
@@ -18,10 +18,45 @@ use tokio::{
 pub struct Scope {
     prefix: String,
     number: i64,
-    given: Mutex<BTreeSet<Name>>,
-    kept: Mutex<BTreeMap<String, Arc<OnceCell<Name>>>>,
+    names: Given<Name>,
+    buckets: Given<BucketName>,
     /// What this case shares with others.
     all: Option<Arc<Scope>>,
+}
+
+/// The names of one kind that a scope gave, and those of them that cases share, by role.
+#[derive(Debug)]
+struct Given<N> {
+    given: Mutex<BTreeSet<N>>,
+    kept: Mutex<BTreeMap<String, Arc<OnceCell<N>>>>,
+}
+
+impl<N> Default for Given<N> {
+    fn default() -> Self {
+        Self { given: Mutex::default(), kept: Mutex::default() }
+    }
+}
+
+impl<N: Clone + Ord> Given<N> {
+    fn add(&self, name: &N) {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+    }
+
+    fn all(&self) -> Vec<N> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// The one name of `role`, made by the first to ask.
+    async fn shared<F>(&self, role: &str, make: impl FnOnce() -> F) -> Result<N>
+    where
+        F: Future<Output = Result<N>>,
+    {
+        let cell = {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(kept.entry(role.to_owned()).or_default())
+        };
+        cell.get_or_try_init(make).await.cloned()
+    }
 }
 
 impl Scope {
@@ -31,13 +66,16 @@ impl Scope {
     /// How long a case waits for a resource to be made or removed: a real cloud may take a minute.
     pub const CHANGE: Duration = Duration::from_mins(2);
 
+    /// What the names of all test buckets begin with.
+    const BUCKETS: &str = "mvi-test-";
+
     /// What the cases of a run share.
     pub(super) fn for_all(run: &str) -> Self {
         Self {
             prefix: format!("t{run}"),
             number: 0,
-            given: Mutex::default(),
-            kept: Mutex::default(),
+            names: Given::default(),
+            buckets: Given::default(),
             all: None,
         }
     }
@@ -47,8 +85,8 @@ impl Scope {
         Self {
             prefix: format!("{}-{number}", all.prefix),
             number: number.into(),
-            given: Mutex::default(),
-            kept: Mutex::default(),
+            names: Given::default(),
+            buckets: Given::default(),
             all: Some(Arc::clone(all)),
         }
     }
@@ -56,7 +94,15 @@ impl Scope {
     /// A name of this case's own, for what it calls `role`. What has the name is deleted after the case.
     pub fn name(&self, role: &str) -> Result<Name> {
         let name = Name::new(format!("{}-{role}", self.prefix))?;
-        self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        self.names.add(&name);
+        Ok(name)
+    }
+
+    /// A bucket's name of this case's own, for what it calls `role`: no other run in the world has it. The bucket is emptied and deleted
+    /// after the case.
+    pub fn bucket(&self, role: &str) -> Result<BucketName> {
+        let name = BucketName::new(format!("{}{}-{role}", Self::BUCKETS, self.prefix))?;
+        self.buckets.add(&name);
         Ok(name)
     }
 
@@ -72,12 +118,26 @@ impl Scope {
 
     /// The names it gave.
     pub(super) fn given(&self) -> Vec<Name> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.names.all()
+    }
+
+    /// The buckets' names it gave.
+    pub(super) fn given_buckets(&self) -> Vec<BucketName> {
+        self.buckets.all()
     }
 
     /// Whether `name` is this case's, or for the scope of a run, any of its cases'.
     pub(super) fn owns(&self, name: &Name) -> bool {
-        name.as_str().strip_prefix(&self.prefix).is_some_and(|rest| rest.starts_with('-'))
+        self.has(name.as_str())
+    }
+
+    /// Whether the bucket's `name` is this case's, or for the scope of a run, any of its cases'.
+    pub(super) fn owns_bucket(&self, name: &BucketName) -> bool {
+        name.as_str().strip_prefix(Self::BUCKETS).is_some_and(|name| self.has(name))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        name.strip_prefix(&self.prefix).is_some_and(|rest| rest.starts_with('-'))
     }
 
     /// The name of what cases share as `role`; the first to ask has it made.
@@ -86,15 +146,28 @@ impl Scope {
         F: Future<Output = Result<()>>,
     {
         let all = self.all.as_deref().unwrap_or(self);
-        let cell = {
-            let mut kept = all.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(kept.entry(role.to_owned()).or_default())
-        };
-        let name = cell.get_or_try_init(|| async {
+        let named = all.names.shared(role, || async {
             let name = all.name(role)?;
             make(name.clone()).await.map(|()| name)
         });
-        name.await.cloned()
+        named.await
+    }
+
+    /// The name of the bucket that cases share as `role`; the first to ask has it made.
+    pub(super) async fn shared_bucket<F>(
+        &self,
+        role: &str,
+        make: impl FnOnce(BucketName) -> F,
+    ) -> Result<BucketName>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        let all = self.all.as_deref().unwrap_or(self);
+        let named = all.buckets.shared(role, || async {
+            let name = all.bucket(role)?;
+            make(name.clone()).await.map(|()| name)
+        });
+        named.await
     }
 }
 
@@ -141,10 +214,10 @@ where
     }
 }
 
-/// Six letters that no other run is likely to have.
+/// Eight letters that no other run, in the world, is likely to have.
 pub(super) fn run() -> String {
     // The standard library seeds its hash maps from the system: random enough for a name.
     let random = RandomState::new().hash_one(std::process::id());
     let letters = b"abcdefghijklmnopqrstuvwxyz";
-    random.to_le_bytes()[..6].iter().map(|it| char::from(letters[usize::from(*it) % 26])).collect()
+    random.to_le_bytes().iter().map(|it| char::from(letters[usize::from(*it) % 26])).collect()
 }

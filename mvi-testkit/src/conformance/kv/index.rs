@@ -7,11 +7,7 @@ use mvi_core::{
     kv::{Condition, Cursor, Item, Query, Record, Value},
 };
 
-use super::{
-    Scope, Shape, Store, eventually, fails,
-    query::pages,
-    store::{keys, stream_fails},
-};
+use super::{Scope, Shape, Store, eventually, fails, query::pages, store::keys, stream_fails};
 
 /// An item in the index `by-owner`.
 fn owned(store: &Store<'_>, owner: &str, created: i64) -> Item {

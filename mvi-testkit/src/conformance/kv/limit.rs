@@ -12,7 +12,7 @@ use mvi_core::{
     },
 };
 
-use super::{Scope, Shape, Store, fails, one, store::stream_fails};
+use super::{Scope, Shape, Store, fails, one, stream_fails};
 
 /// Wants `item` to be refused at `key` in every way of writing it, and nothing to be there.
 async fn refuses(store: &Store<'_>, key: &Key, item: &Item) -> Result<()> {

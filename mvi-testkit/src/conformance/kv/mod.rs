@@ -21,8 +21,11 @@ use std::sync::Arc;
 use futures::{FutureExt as _, TryStreamExt as _};
 use mvi_core::{Kv, Labels, Result, kv};
 
-use super::{Scope, Service, cases, eventually};
-use store::{Shape, Store, fails, one, race, some};
+use super::{
+    Scope, Service, cases, eventually, help,
+    help::{race, stream_fails},
+};
+use store::{Shape, Store, fails, one, some};
 
 pub(super) static SERVICE: Service = Service {
     name: "kv",

@@ -9,10 +9,7 @@ use mvi_core::{
     kv::{Condition, Cursor, Item, KeyValue, Query, Range, Record},
 };
 
-use super::{
-    Scope, Shape, Store, condition, one,
-    store::{create, stream_fails},
-};
+use super::{Scope, Shape, Store, condition, one, store::create, stream_fails};
 
 /// Sizes of a page that meet the ends of what is there, and those that do not.
 pub(super) fn pages() -> impl Iterator<Item = NonZeroU32> {

@@ -7,22 +7,15 @@ use mvi_core::{
     kv::{Condition, Get, Key, Put, Transact, Update, Value},
 };
 
-use super::{Scope, Shape, fails, one, race};
+use super::{Scope, Shape, fails, help, one, race};
 
 /// How many race.
 const RACERS: usize = 16;
 
 /// The number of the one who won; the others must have met a conflict.
+#[track_caller]
 fn winner<R: std::fmt::Debug>(results: Vec<Result<R>>) -> usize {
-    let mut winners = Vec::new();
-    for (number, result) in results.into_iter().enumerate() {
-        match result {
-            Ok(_) => winners.push(number),
-            lost => drop(fails(lost, ErrorKind::Conflict)),
-        }
-    }
-    assert_eq!(winners.len(), 1, "{winners:?} won");
-    winners[0]
+    help::winner("kv.", results)
 }
 
 fn number(racer: usize) -> i64 {

@@ -8,7 +8,7 @@ use mvi_core::{
     kv::{Condition, Cursor, Key, Record, Scan, WriteMany},
 };
 
-use super::{Scope, Shape, Store, one, query::pages, store::stream_fails};
+use super::{Scope, Shape, Store, one, query::pages, stream_fails};
 
 /// Records in many partitions: `n` = 0, 1, …
 async fn filled<'a>(

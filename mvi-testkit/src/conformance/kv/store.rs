@@ -8,14 +8,14 @@ use std::{
 
 use futures::TryStreamExt as _;
 use mvi_core::{
-    Error, ErrorKind, Items, Kv, KvExt as _, Name, Result,
+    Error, ErrorKind, Kv, KvExt as _, Name, Result,
     kv::{
         Attr, Check, Condition, CreateTable, Delete, Get, Index, Item, Key, KeyValue, Put, Query,
         Record, Ttl, Update, Version,
     },
 };
 
-use crate::conformance::{Scope, eventually};
+use crate::conformance::{Scope, eventually, help};
 
 /// How long after the last write an index must have followed.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -229,40 +229,5 @@ pub(super) async fn some(store: &Store<'_>, count: i64) -> Result<Vec<Key>> {
 /// Wants a failure of this kind that names its operation.
 #[track_caller]
 pub(super) fn fails<R: Debug>(result: Result<R>, kind: ErrorKind) -> Error {
-    let error = match result {
-        Err(error) => error,
-        Ok(answer) => panic!("found {answer:?}, wanted an error of kind {kind:?}"),
-    };
-    assert_eq!(error.kind(), kind, "{error:?}");
-    assert!(error.op().starts_with("kv."), "an error that names no operation: {error:?}");
-    error
-}
-
-/// Wants a stream that fails with this kind.
-#[track_caller]
-pub(super) fn stream_fails<R: Debug + Send>(
-    items: Items<R>,
-    kind: ErrorKind,
-) -> impl Future<Output = Error> {
-    let place = std::panic::Location::caller();
-    async move {
-        match items.try_collect::<Vec<_>>().await {
-            Err(error) if error.kind() == kind => error,
-            other => panic!("found {other:?}, wanted an error of kind {kind:?} at {place}"),
-        }
-    }
-}
-
-/// Runs `count` tasks at a time, and gives their results in order.
-pub(super) async fn race<R, F>(count: usize, start: impl Fn(usize) -> F) -> Vec<Result<R>>
-where
-    R: Send + 'static,
-    F: Future<Output = Result<R>> + Send + 'static,
-{
-    let racers: Vec<_> = (0..count).map(|it| tokio::spawn(start(it))).collect();
-    let mut results = Vec::new();
-    for racer in racers {
-        results.push(racer.await.expect("a racer that does not panic"));
-    }
-    results
+    help::fails("kv.", result, kind)
 }

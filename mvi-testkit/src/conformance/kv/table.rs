@@ -11,10 +11,7 @@ use mvi_core::{
     },
 };
 
-use super::{
-    Scope, Shape, Store, eventually, fails, one, race,
-    store::{create, stream_fails},
-};
+use super::{Scope, Shape, Store, eventually, fails, one, race, store::create, stream_fails};
 
 pub(super) async fn a_table_is_as_it_was_asked_for(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
     let labels = Labels::new().with("team", "links")?;

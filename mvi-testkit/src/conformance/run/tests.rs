@@ -46,6 +46,49 @@ fn a_divergence_is_of_a_case_that_is_there_and_declared_once() {
 }
 
 #[test]
+fn only_what_a_backend_has_is_run_and_missed() {
+    let without = sound().only(["blob", "log"]);
+    assert!(!served(&without).any(|(_, service, _)| service.name == "kv"));
+    let error = check(&without, CASE).unwrap_err();
+    assert_eq!(error, "sound has no kv");
+    // As if another service's case had run: no operation of Kv is missed.
+    without.seen().outcomes.insert("log::a_case".to_owned(), Outcome::Pass);
+    let problems = left_out(&without);
+    assert!(!problems.iter().any(|it| it.contains("kv.")), "{problems:?}");
+
+    let with = sound().only(["kv"]);
+    let cases = served(&with).map(|(_, service, case)| full_name(service, case));
+    assert!(cases.eq(names().into_iter().filter(|it| it.starts_with("kv::"))));
+    assert_eq!(check(&with, CASE), Ok(()));
+    with.seen().outcomes.insert(CASE.to_owned(), Outcome::Pass);
+    assert!(left_out(&with).iter().any(|it| it == "no case called kv.scan on sound"));
+    assert_eq!(served(&sound()).count(), names().len());
+}
+
+#[test]
+fn a_backend_has_services_that_are_there() {
+    assert_eq!(misdeclared(&sound().only(["kv", "blob"])), Vec::<String>::new());
+    let problems = misdeclared(&sound().only(["kv", "blobs"]));
+    assert_eq!(problems, ["sound has blobs, which no service is called"]);
+    let problems = misdeclared(&sound().only(["blob"]).diverges(CASE, "a test"));
+    assert_eq!(problems, [format!("sound declares {CASE}, and does not have that service")]);
+}
+
+#[test]
+fn what_a_backend_does_not_have_is_not_swept() {
+    // A case of a service that is not served runs nowhere, so nothing of it is asked at the end either.
+    let backend = Backend {
+        place: Place::real(|| async { Ok(Cloud::unsupported("it would fail a sweep")) }.boxed()),
+        ..sound()
+    };
+    let Place::Real(shared) = &backend.place else { panic!("it is real") };
+    runtime().block_on(shared.cloud()).unwrap();
+    shared.scope.name("table").unwrap();
+    assert_eq!(clean(&backend).len(), 1, "a sweep of Kv fails");
+    assert_eq!(clean(&backend.only(["log"])), Vec::<String>::new());
+}
+
+#[test]
 fn no_two_cases_have_one_name() {
     let all = names();
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());

@@ -1,6 +1,9 @@
 //! The simulated Blob: what each call does, what its bucket does by itself, and what its weather does to it.
 
 mod calls;
+mod lifecycle;
+mod seam;
+mod world;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
