@@ -16,6 +16,9 @@ use crate::Gcp;
 /// | `connect` | one connection, with TLS | 3.1 s |
 /// | `attempt` | one attempt in all, with its body | 6 s |
 /// | `operation` | one call in all: its attempts and the pauses between them | 20 s |
+/// | `per_mib` | on top of each, for a MiB of a body | 4 s |
+///
+/// A body that is read or sent may take as long as it likes, as long as it moves: each piece of it has the time of an attempt.
 ///
 /// A call of MVI that pages, or works through many records, makes several such calls; one that reads before it writes makes all
 /// of them within `operation`, and where a write was not answered takes up to an `attempt` more to find out what became of it.
@@ -35,6 +38,8 @@ pub struct Timeouts {
     pub attempt: Duration,
     /// For one call in all: its attempts and the pauses between them.
     pub operation: Duration,
+    /// On top of `attempt` and `operation`, for each MiB of a body that is sent: the slowest connection that is put up with.
+    pub per_mib: Duration,
 }
 
 impl Default for Timeouts {
@@ -43,6 +48,7 @@ impl Default for Timeouts {
             connect: Duration::from_millis(3_100),
             attempt: Duration::from_secs(6),
             operation: Duration::from_secs(20),
+            per_mib: Duration::from_secs(4),
         }
     }
 }
@@ -81,7 +87,7 @@ impl Default for Retries {
 /// How often to read and decide again where another write came between, and how long to pause.
 ///
 /// Of those that meet, one always gets through, so rounds grow with how many meet and pauses need not.
-#[cfg(feature = "kv")]
+#[cfg(any(feature = "blob", feature = "kv"))]
 pub(crate) const CONTENTION: Retries = Retries {
     attempts: 64,
     first_pause: Duration::from_millis(10),
@@ -96,6 +102,11 @@ pub enum Service {
     Firestore,
     /// Firestore's settings, which expiry needs.
     FirestoreAdmin,
+    /// Cloud Storage, behind [`Blob`](mvi_core::Blob). It is called by gRPC and, for bodies, by HTTP: what stands at one endpoint must
+    /// speak both, unless [`StorageHttp`](Self::StorageHttp) is set too.
+    Storage,
+    /// Where Cloud Storage's bodies go, if elsewhere.
+    StorageHttp,
 }
 
 /// Makes a [`Gcp`]. What is not set comes from the environment, as in every Google tool: variables, the file that
@@ -119,11 +130,14 @@ pub enum Service {
 pub struct GcpBuilder {
     project: Option<String>,
     database: Option<String>,
+    location: Option<String>,
     endpoint: Option<String>,
     endpoints: Vec<(Service, String)>,
     emulated: bool,
     #[cfg(feature = "_sdk")]
     credentials: Option<sdk::Given>,
+    #[cfg(feature = "_sdk")]
+    signer: Option<google_cloud_auth::signer::Signer>,
     timeouts: Timeouts,
     retries: Retries,
 }
@@ -138,6 +152,14 @@ impl GcpBuilder {
     /// Keeps records in the Firestore database called `id`; in `(default)`, unless set.
     pub fn database(mut self, id: impl Into<String>) -> Self {
         self.database = Some(id.into());
+        self
+    }
+
+    /// Makes buckets in that [location][locations]; in `US`, unless set.
+    ///
+    /// [locations]: https://cloud.google.com/storage/docs/locations
+    pub fn location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(location.into());
         self
     }
 
@@ -171,6 +193,15 @@ impl GcpBuilder {
         self
     }
 
+    /// Signs URLs by `signer`, in place of whoever the environment's credentials are of.
+    ///
+    /// Not every credential can sign: a service account's key can, and so can a machine's account that may call `signBlob`.
+    #[cfg(feature = "_sdk")]
+    pub fn signer(mut self, signer: google_cloud_auth::signer::Signer) -> Self {
+        self.signer = Some(signer);
+        self
+    }
+
     /// Sets how long to wait.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
@@ -195,7 +226,8 @@ impl GcpBuilder {
     }
 
     fn check(&self) -> Result<()> {
-        let Timeouts { connect, attempt, operation } = self.timeouts;
+        // No time at all for a MiB is a very fast connection.
+        let Timeouts { connect, attempt, operation, per_mib: _ } = self.timeouts;
         for (name, limit) in [("connect", connect), ("attempt", attempt), ("operation", operation)]
         {
             if limit.is_zero() {
@@ -214,7 +246,8 @@ impl GcpBuilder {
             }
         }
         let named = self.project.iter().map(|id| (id, "project"));
-        for (id, what) in named.chain(self.database.iter().map(|id| (id, "database"))) {
+        let named = named.chain(self.database.iter().map(|id| (id, "database")));
+        for (id, what) in named.chain(self.location.iter().map(|id| (id, "location"))) {
             if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
                 return Err(Error::invalid(format!("{id:?} is not the id of a {what}")));
             }
@@ -231,6 +264,7 @@ mod sdk {
     use google_cloud_auth::{
         credentials::{Builder, CacheableResource, Credentials, CredentialsProvider, EntityTag},
         errors::CredentialsError,
+        signer::Signer,
     };
     use http::{Extensions, HeaderMap, HeaderValue, header::AUTHORIZATION};
     use mvi_core::ErrorKind;
@@ -252,7 +286,14 @@ mod sdk {
     pub(crate) struct Config {
         pub(crate) project: String,
         pub(crate) database: String,
+        #[cfg(feature = "blob")]
+        pub(crate) location: String,
         credentials: Given,
+        #[cfg(feature = "blob")]
+        signer: Option<Signer>,
+        /// Whether the credentials are the environment's: then so is whoever signs.
+        #[cfg(feature = "blob")]
+        own: bool,
         pub(crate) limits: Limits,
         endpoint: Option<String>,
         endpoints: Vec<(Service, String)>,
@@ -266,33 +307,52 @@ mod sdk {
         pub(crate) retries: Retries,
     }
 
+    impl Limits {
+        /// Those of a call that sends so many `bytes`.
+        #[cfg(feature = "blob")]
+        pub(crate) fn with_body(self, bytes: u64) -> Self {
+            let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+            let more = self.timeouts.per_mib.saturating_mul(mib);
+            let attempt = self.timeouts.attempt.saturating_add(more);
+            // Each of the attempts may take as long.
+            let more = more.saturating_mul(self.retries.attempts);
+            let operation = self.timeouts.operation.saturating_add(more);
+            Self { timeouts: Timeouts { attempt, operation, ..self.timeouts }, ..self }
+        }
+    }
+
     impl Config {
         pub(crate) async fn load(builder: GcpBuilder) -> Result<Self> {
-            Self::new(builder, std::env::var("FIRESTORE_EMULATOR_HOST").ok()).await
+            let emulators = EMULATORS.map(|(service, name)| (service, std::env::var(name).ok()));
+            Self::new(builder, emulators).await
         }
 
-        pub(super) async fn new(builder: GcpBuilder, emulator: Option<String>) -> Result<Self> {
+        pub(super) async fn new(
+            builder: GcpBuilder,
+            emulators: impl IntoIterator<Item = (Service, Option<String>)>,
+        ) -> Result<Self> {
             let GcpBuilder {
                 project,
                 database,
+                location,
                 endpoint,
                 mut endpoints,
                 mut emulated,
                 credentials,
+                signer,
                 timeouts,
                 retries,
             } = builder;
             // Service account keys sign, and HTTPS needs one too. Whoever set another before us is right.
             rustls::crypto::ring::default_provider().install_default().ok();
 
-            let known = endpoints.iter().any(|(it, _)| *it == Service::Firestore);
-            if let Some(host) = emulator
-                && endpoint.is_none()
-                && !known
-            {
-                let url = if host.contains("://") { host } else { format!("http://{host}") };
-                endpoints.push((Service::Firestore, url));
-                emulated = true;
+            for (service, host) in emulators {
+                let known = endpoint.is_some() || endpoints.iter().any(|(it, _)| *it == service);
+                if let Some(host) = host.filter(|_| !known) {
+                    let url = if host.contains("://") { host } else { format!("http://{host}") };
+                    endpoints.push((service, url));
+                    emulated = true;
+                }
             }
             let project = match project {
                 Some(project) => project,
@@ -309,6 +369,10 @@ mod sdk {
                     )
                 })?,
             };
+            #[cfg(feature = "blob")]
+            let own = credentials.is_none() && !emulated;
+            #[cfg(not(feature = "blob"))]
+            let _ = (location, signer);
             let credentials = match credentials {
                 Some(credentials) => credentials,
                 None if emulated => Given(Credentials::from(Owner(EntityTag::new()))),
@@ -320,7 +384,13 @@ mod sdk {
             Ok(Self {
                 project,
                 database: database.unwrap_or_else(|| "(default)".to_owned()),
+                #[cfg(feature = "blob")]
+                location: location.unwrap_or_else(|| "US".to_owned()),
                 credentials,
+                #[cfg(feature = "blob")]
+                signer,
+                #[cfg(feature = "blob")]
+                own,
                 limits: Limits { timeouts, retries },
                 endpoint,
                 endpoints,
@@ -332,9 +402,36 @@ mod sdk {
             self.credentials.0.clone()
         }
 
+        /// Who signs.
+        ///
+        /// # Errors
+        ///
+        /// [`Unauthenticated`](ErrorKind::Unauthenticated) where nobody can.
+        #[cfg(feature = "blob")]
+        pub(crate) fn signer(&self) -> Result<Signer> {
+            let nobody = || {
+                let message = "these credentials can't sign: wanted a service account's, or a signer in the builder";
+                Error::new(ErrorKind::Unauthenticated, message)
+            };
+            match &self.signer {
+                Some(signer) => Ok(signer.clone()),
+                None if !self.own => Err(nobody()),
+                None => Builder::default()
+                    .with_scopes([SCOPE])
+                    .build_signer()
+                    .map_err(|e| nobody().with_source(e)),
+            }
+        }
+
         /// Where the calls of `service` go, if not to Google.
         pub(crate) fn endpoint(&self, service: Service) -> Option<&str> {
             self.own_endpoint(service).or(self.endpoint.as_deref())
+        }
+
+        /// Where Cloud Storage's bodies go, if not to Google.
+        #[cfg(feature = "blob")]
+        pub(crate) fn storage_http(&self) -> Option<&str> {
+            self.own_endpoint(Service::StorageHttp).or_else(|| self.endpoint(Service::Storage))
         }
 
         fn own_endpoint(&self, service: Service) -> Option<&str> {
@@ -347,6 +444,12 @@ mod sdk {
             !self.emulated || self.own_endpoint(Service::FirestoreAdmin).is_some()
         }
     }
+
+    /// The variables that Google's tools take emulators from.
+    const EMULATORS: [(Service, &str); 2] = [
+        (Service::Firestore, "FIRESTORE_EMULATOR_HOST"),
+        (Service::Storage, "STORAGE_EMULATOR_HOST"),
+    ];
 
     /// What MVI may do is for IAM to say, not for the token's scope.
     const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -404,7 +507,7 @@ mod tests {
     #[cfg(feature = "_sdk")]
     #[tokio::test]
     async fn the_environments_emulator_is_used_unless_the_builder_says_where() {
-        let host = || Some("127.0.0.1:8681".to_owned());
+        let host = || [(Service::Firestore, Some("127.0.0.1:8681".to_owned()))];
         let builder = || Gcp::builder().project("demo");
         let found = Config::new(builder(), host()).await.unwrap();
         assert_eq!(found.endpoint(Service::Firestore), Some("http://127.0.0.1:8681"));

@@ -3,11 +3,16 @@
 //! gRPC and REST share their codes. A row says of *one* attempt whether it was applied;
 //! [`attempt`](crate::attempt) joins the attempts of a call.
 //!
-//! Sources: the [canonical codes][codes], [their details][details], and [Firestore's own remarks][firestore].
+//! Where bodies go to and from Cloud Storage it answers by HTTP, without a canonical code: its rows are by status, and by the `reason`
+//! of its JSON.
+//!
+//! Sources: the [canonical codes][codes], [their details][details], [Firestore's own remarks][firestore], and those of
+//! [Cloud Storage][storage].
 //!
 //! [codes]: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 //! [details]: https://google.aip.dev/193
 //! [firestore]: https://cloud.google.com/firestore/docs/use-rest-api#error_codes
+//! [storage]: https://cloud.google.com/storage/docs/json_api/v1/status-codes
 
 use std::{error::Error as StdError, time::Duration};
 
@@ -17,7 +22,10 @@ use gcloud_sdk::{
     prost::Message,
     tonic::{Code, Status},
 };
-use google_cloud_gax::error::{Error as GaxError, rpc::StatusDetails};
+use google_cloud_gax::error::{
+    Error as GaxError,
+    rpc::{Code as GaxCode, StatusDetails},
+};
 use mvi_core::{Applied, Error, ErrorKind, Result};
 
 use ErrorKind::{
@@ -62,6 +70,10 @@ const ROWS: &[Row] = &[
     // A precondition of a write did not hold, whatever it is called: something is there, is not, or has changed.
     of(CONDITIONAL_COMMIT, "ALREADY_EXISTS", Conflict),
     of(CONDITIONAL_COMMIT, "NOT_FOUND", Conflict),
+    // It is not empty; other calls say so by FAILED_PRECONDITION.
+    of("DeleteBucket", "ALREADY_EXISTS", Conflict),
+    // A removal that names what it wants to remove, which is not there.
+    of(CONDITIONAL_DELETE, "NOT_FOUND", Conflict),
     // A query without an index that serves it.
     of("RunQuery", "FAILED_PRECONDITION", Unsupported),
     Row { detail: Some(Detail::Rate), ..any("RESOURCE_EXHAUSTED", Throttled) },
@@ -83,10 +95,36 @@ const ROWS: &[Row] = &[
     any("DATA_LOSS", Corrupt),
     any("INTERNAL", Internal),
     any("UNKNOWN", Internal),
+    any("304", Conflict),
+    any("400", Invalid),
+    any("401", Unauthenticated),
+    Row { detail: Some(Detail::Rate), ..any("403", Throttled) },
+    Row { detail: Some(Detail::Quota), ..any("403", Exhausted) },
+    any("403", Forbidden),
+    any("404", NotFound),
+    // The body did not arrive in the server's time.
+    any("408", Timeout),
+    any("409", Conflict),
+    // A session of an upload, or the token of a copy, has ended: it begins anew.
+    any("410", Unavailable),
+    any("411", Invalid),
+    any("412", Conflict),
+    any("413", Invalid),
+    any("416", Invalid),
+    Row { detail: Some(Detail::Quota), ..any("429", Exhausted) },
+    any("429", Throttled),
+    any("500", Internal),
+    any("501", Unsupported),
+    any("502", Unavailable),
+    any("503", Unavailable),
+    any("504", Timeout),
 ];
 
 /// A commit with a precondition, as the table names it.
 pub(crate) const CONDITIONAL_COMMIT: &str = "Commit with a precondition";
+
+/// A removal of an object with a precondition, as the table names it.
+pub(crate) const CONDITIONAL_DELETE: &str = "DeleteObject with a precondition";
 
 /// What an answer with `code` means, where `wire_op` was asked.
 pub(crate) fn of_code(wire_op: &str, code: &str, detail: Option<Detail>) -> Row {
@@ -143,40 +181,61 @@ pub(crate) fn from_rpc(wire_op: &str, status: &RpcStatus) -> Result<()> {
     }
 }
 
-/// The error of an SDK that speaks REST, after all of its attempts.
+/// The error of Google's own SDK, which speaks REST and gRPC, for what it sent.
 pub(crate) fn from_gax(wire_op: &str, error: GaxError) -> Error {
+    let http = error.http_status_code();
     if let Some(status) = error.status() {
         let details = Details::of_gax(&status.details);
-        let code = status.code.name();
-        let row = of_code(wire_op, code, details.detail);
-        let ours = Error::new(row.kind, plain(&status.message));
-        return details.on(ours.with_applied(row.applied).with_code(code));
+        let code = match http {
+            // JSON with no canonical code, as Cloud Storage's.
+            Some(http) if status.code == GaxCode::Unknown => http.to_string(),
+            _ => status.code.name().to_owned(),
+        };
+        let row = of_code(wire_op, &code, details.detail);
+        let message = match status.message.as_str() {
+            "" => format!("{wire_op} was answered with {code}"),
+            message => plain(message),
+        };
+        let ours = Error::new(row.kind, message).with_applied(row.applied);
+        return details.on(ours.with_code(code));
     }
+    // The innermost cause, as text: what is around it tells the URL, which lets whoever reads it go on with an upload.
+    let why = innermost(&error);
     if error.is_authentication() {
         return Error::new(Unauthenticated, "no credentials were found that work")
-            .with_source(error);
+            .with_applied(Applied::No)
+            .with_source(why);
     }
     if error.is_connect() {
         return Error::new(Unavailable, "no connection to the service")
             .with_applied(Applied::No)
-            .with_source(error);
+            .with_source(why);
     }
     if error.is_timeout() || error.is_exhausted() {
-        return Error::new(Timeout, format!("{wire_op} got no answer in time")).with_source(error);
+        return Error::new(Timeout, format!("{wire_op} got no answer in time")).with_source(why);
     }
     if error.is_deserialization() {
-        return unread(wire_op).with_source(error);
+        return unread(wire_op).with_source(why);
     }
     if error.is_binding() || error.is_serialization() {
-        return Error::invalid(format!("{wire_op} could not be sent")).with_source(error);
+        return Error::invalid(format!("{wire_op} could not be sent")).with_source(why);
     }
-    let kind = match error.http_status_code() {
-        // Not the service's own answer: a gateway's.
-        Some(429) => Throttled,
-        Some(502..=504) | None => Unavailable,
-        Some(_) => Internal,
+    let Some(http) = http.map(|it| it.to_string()) else {
+        return Error::new(Unavailable, format!("{wire_op} got no answer")).with_source(why);
     };
-    Error::new(kind, format!("{wire_op} got no answer")).with_source(error)
+    // A gateway's answer, or that to a download, which is text.
+    let row = of_code(wire_op, &http, None);
+    let message = format!("{wire_op} was answered with {http}");
+    Error::new(row.kind, message).with_applied(row.applied).with_code(http)
+}
+
+/// The innermost of an error's causes.
+fn innermost(error: &GaxError) -> String {
+    let mut last: &dyn StdError = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 /// The error of the SDK that it makes before it sends anything.
@@ -264,7 +323,11 @@ impl Details {
                     delay = info.retry_delay.and_then(|it| Duration::try_from(it).ok());
                 }
                 StatusDetails::QuotaFailure(_) => quota = true,
-                StatusDetails::ErrorInfo(info) => rate = info.reason == RATE_LIMIT,
+                StatusDetails::ErrorInfo(info) => match info.reason.as_str() {
+                    RATE_LIMIT | "rateLimitExceeded" | "userRateLimitExceeded" => rate = true,
+                    "quotaExceeded" | "dailyLimitExceeded" => quota = true,
+                    _ => {}
+                },
                 StatusDetails::RequestInfo(info) => request_id = Some(info.request_id.clone()),
                 _ => {}
             }

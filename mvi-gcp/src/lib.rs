@@ -10,14 +10,18 @@
 //! # }
 //! ```
 //!
-//! One cargo feature a service, none on by default, `full` for all. Built today: `kv`. A service whose feature is
+//! One cargo feature a service, none on by default, `full` for all. Built today: `blob` and `kv`. A service whose feature is
 //! off, or that is not built yet, answers [`Unsupported`](mvi_core::ErrorKind::Unsupported) and says which.
 
 #[cfg(feature = "_sdk")]
 mod attempt;
-#[cfg(feature = "kv")]
+#[cfg(feature = "blob")]
+pub mod blob;
+#[cfg(any(feature = "blob", feature = "kv"))]
 mod clock;
 mod config;
+#[cfg(feature = "blob")]
+mod connection;
 #[cfg(feature = "_sdk")]
 mod error;
 #[cfg(feature = "kv")]
@@ -25,7 +29,7 @@ pub mod kv;
 
 use std::sync::Arc;
 
-#[cfg(not(feature = "kv"))]
+#[cfg(not(all(feature = "blob", feature = "kv")))]
 use mvi_core::Unsupported;
 use mvi_core::{Cloud, Result};
 
@@ -37,6 +41,9 @@ pub use config::{GcpBuilder, Retries, Service, Timeouts};
 /// [`gcp.kv.client()`](kv::FirestoreKv::client).
 #[derive(Clone, Debug)]
 pub struct Gcp {
+    /// Any amount of unstructured data, on Cloud Storage.
+    #[cfg(feature = "blob")]
+    pub blob: Arc<blob::GcsBlob>,
     /// Small structured records, on Firestore.
     #[cfg(feature = "kv")]
     pub kv: Arc<kv::FirestoreKv>,
@@ -66,6 +73,10 @@ impl Gcp {
     /// The services as one [`Cloud`].
     pub fn cloud(&self) -> Cloud {
         Cloud {
+            #[cfg(feature = "blob")]
+            blob: self.blob.clone(),
+            #[cfg(not(feature = "blob"))]
+            blob: Arc::new(Unsupported::feature("mvi-gcp", "blob")),
             #[cfg(feature = "kv")]
             kv: self.kv.clone(),
             #[cfg(not(feature = "kv"))]
@@ -78,6 +89,8 @@ impl Gcp {
     async fn with(builder: GcpBuilder) -> Result<Self> {
         let config = config::Config::load(builder).await?;
         Ok(Self {
+            #[cfg(feature = "blob")]
+            blob: Arc::new(blob::GcsBlob::new(config.clone())),
             #[cfg(feature = "kv")]
             kv: Arc::new(kv::FirestoreKv::new(config)),
         })

@@ -8,7 +8,10 @@ use mvi_testkit::conformance::{self, Backend};
 
 fn main() -> ExitCode {
     conformance::main([
-        Backend::emulator("firestore", "Google's Firestore emulator", "MVI_FIRESTORE", firestore),
+        Backend::emulator("firestore", "Google's Firestore emulator", "MVI_FIRESTORE", firestore)
+            .only(["kv"]),
+        Backend::emulator("gcs", "fake-gcs-server 1.54.0 behind a bridge of ours", "MVI_GCS", gcs)
+            .only(["blob"]),
         Backend::live("gcp", "Google Cloud", live),
     ])
 }
@@ -23,6 +26,11 @@ async fn firestore(endpoint: String) -> Result<Cloud> {
         Err(_) => builder,
     };
     Ok(builder.build().await?.cloud())
+}
+
+async fn gcs(endpoint: String) -> Result<Cloud> {
+    let builder = Gcp::builder().project("mvi-test").endpoint_for(Service::Storage, endpoint);
+    Ok(builder.emulated().build().await?.cloud())
 }
 
 async fn live() -> Result<Cloud> {
