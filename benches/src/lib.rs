@@ -1,6 +1,6 @@
 //! What MVI costs, beside what one would pick instead: rounds that alternate, medians, one table.
 //!
-//! `cargo bench -p mvi-benches` runs all of it and writes `target/bench/report.md`.
+//! `cargo bench -p mvi-benches --features peers` runs all of it and writes `target/bench/report.md`.
 
 pub mod calls;
 pub mod clock;

@@ -12,7 +12,11 @@ use mvi_benches::{
 use super::{Cloud, Compare, Sample, Seconds, middle, open};
 use crate::{Result, as_f64, per_second, runtime};
 
+/// How many calls are a round.
 const CALLS: usize = 2_000;
+/// How many are where a store writes files.
+#[cfg(feature = "peers")]
+const STORED_CALLS: usize = 500;
 
 #[derive(Clone, Copy, Debug)]
 struct Calls {
@@ -68,7 +72,7 @@ pub(super) fn run(rounds: Rounds, report: &mut Report, cloud: &Cloud, peers: &[C
     let clients = cloud.clients(peers);
     for what in What::ALL {
         for at_once in [1, 16, 64] {
-            measure(rounds, report, cloud, &clients, what, at_once)?;
+            measure(rounds, report, cloud, &clients, (what, CALLS, at_once))?;
         }
     }
     for what in What::ALL {
@@ -82,12 +86,11 @@ fn measure(
     report: &mut Report,
     cloud: &Cloud,
     clients: &[Client],
-    what: What,
-    at_once: usize,
+    (what, calls, at_once): (What, usize, usize),
 ) -> Result {
     let runtime = runtime()?;
     let stores = open(&runtime, clients, &cloud.place)?;
-    let calls = rounds.times(CALLS).max(at_once);
+    let calls = rounds.times(calls).max(at_once);
     let mut sides: Vec<_> = stores
         .iter()
         .map(|store| || measured(&runtime, &**store, what, calls, at_once))
@@ -173,7 +176,7 @@ pub(super) fn signed(rounds: Rounds, report: &mut Report) -> Result {
     let known = Place::local(0);
     let words = [path, known.id.as_str(), known.key.as_str()];
     let server = Server::start(env!("CARGO_BIN_EXE_signed_s3"), &words)?;
-    let cloud = Cloud::new("S3 that checks signatures", super::OURS, &server, super::sizes(rounds));
+    let cloud = Cloud::new("S3 that checks signatures", Client::MviSigned, &server, super::sizes(rounds));
     let clients = cloud.clients(&[Client::Sdk, Client::ObjectStore, Client::OpenDal]);
 
     // What one wrote the others read: nobody is measured who does it wrong.
@@ -189,7 +192,7 @@ pub(super) fn signed(rounds: Rounds, report: &mut Report) -> Result {
         }
     }
     for what in What::ALL {
-        measure(rounds, report, &cloud, &clients, what, 16)?;
+        measure(rounds, report, &cloud, &clients, (what, STORED_CALLS, 16))?;
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(super) fn run(rounds: Rounds, report: &mut Report, cloud: &Cloud, peers: &[C
         rounds: &measured,
     };
     compare.push(report, "keys/s", |it| it.speed, |client| match client {
-        Client::ObjectStore => Some(Goal::AtLeast(1.5)),
+        Client::ObjectStore | Client::ObjectStoreGoogle => Some(Goal::AtLeast(1.5)),
         _ => None,
     });
     Ok(())

@@ -15,9 +15,6 @@ use mvi_benches::{
 
 use crate::Result;
 
-const OURS: Client = Client::Sdk;
-const OURS_GOOGLE: Client = Client::Google;
-
 /// What is compared on one cloud.
 struct Cloud {
     name: &'static str,
@@ -31,9 +28,11 @@ struct Cloud {
 pub(crate) fn s3(rounds: Rounds, report: &mut Report) -> Result {
     let sizes = sizes(rounds);
     let server = canned(sizes)?;
-    let cloud = Cloud::new("S3", OURS, &server, sizes);
+    // What is small is signed by all, so that all do the same.
+    let cloud = Cloud::new("S3", Client::MviSigned, &server, sizes);
     let small = [Client::Sdk, Client::ObjectStore, Client::OpenDal, Client::Hyper];
     calls::run(rounds, report, &cloud, &small)?;
+    let cloud = Cloud { ours: Client::Mvi, ..cloud };
     transfers::down(rounds, report, &cloud, &small)?;
     let large = [
         Client::Sdk,
@@ -51,16 +50,18 @@ pub(crate) fn s3(rounds: Rounds, report: &mut Report) -> Result {
     Ok(())
 }
 
+#[cfg(feature = "google")]
 /// On Cloud Storage: a server in another process that knows its answers beforehand.
 pub(crate) fn google(rounds: Rounds, report: &mut Report) -> Result {
     let sizes = sizes(rounds);
     let server = canned(sizes)?;
-    let cloud = Cloud::new("Cloud Storage", OURS_GOOGLE, &server, sizes);
+    let cloud = Cloud::new("Cloud Storage", Client::MviGoogle, &server, sizes);
     let peers = [Client::Google, Client::ObjectStoreGoogle];
     calls::run(rounds, report, &cloud, &peers)?;
     transfers::down(rounds, report, &cloud, &peers)?;
     transfers::up(rounds, report, &cloud, &peers)?;
-    transfers::file(rounds, report, &cloud, &peers)
+    transfers::file(rounds, report, &cloud, &peers)?;
+    lists::run(rounds, report, &cloud, &peers[1..])
 }
 
 /// The simulated Blob, in this process.

@@ -2,6 +2,7 @@
 
 mod google;
 mod hyper;
+mod mvi;
 mod sdk;
 
 #[cfg(feature = "peers")]
@@ -13,8 +14,9 @@ use std::{error::Error, fmt, path::Path};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use mvi_aws::Payloads;
 
-pub use self::{google::Google, hyper::RawHyper};
+pub use self::{google::Google, hyper::RawHyper, mvi::Mvi};
 #[cfg(feature = "peers")]
 pub use self::{object_store::CloudStore, opendal::Dal};
 pub use sdk::Sdk;
@@ -69,6 +71,12 @@ pub trait Store: Send + Sync {
 /// Which client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
+    /// MVI on S3, as it is over TLS: the payload is not signed, but checked by its CRC-32C.
+    Mvi,
+    /// MVI on S3, as it is without TLS: the payload is signed.
+    MviSigned,
+    /// MVI on Cloud Storage.
+    MviGoogle,
     /// The official SDK, as one would set it up.
     Sdk,
     /// The official SDK with uploads in parts by hand, four at a time, without a signature of the payload.
@@ -90,6 +98,10 @@ pub enum Client {
 impl Client {
     /// All that are built.
     pub const ALL: &[Self] = &[
+        Self::Mvi,
+        Self::MviSigned,
+        #[cfg(feature = "google")]
+        Self::MviGoogle,
         Self::Sdk,
         Self::SdkParts,
         Self::Hyper,
@@ -107,6 +119,8 @@ impl Client {
     /// What a report calls it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Mvi | Self::MviSigned => "`mvi-aws`",
+            Self::MviGoogle => "`mvi-gcp`",
             Self::Sdk => "`aws-sdk-s3`",
             Self::SdkParts => "`aws-sdk-s3` in parts, payload not signed",
             Self::Hyper => "raw `hyper`",
@@ -121,6 +135,9 @@ impl Client {
     /// What a command line calls it.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Mvi => "mvi",
+            Self::MviSigned => "mvi-signed",
+            Self::MviGoogle => "mvi-google",
             Self::Sdk => "sdk",
             Self::SdkParts => "sdk-parts",
             Self::Hyper => "hyper",
@@ -140,6 +157,10 @@ impl Client {
     /// The client itself, at `place`.
     pub async fn open(self, place: &Place) -> Result<Box<dyn Store>> {
         Ok(match self {
+            Self::Mvi => Box::new(Mvi::s3(place, Payloads::Unsigned).await?),
+            Self::MviSigned => Box::new(Mvi::s3(place, Payloads::Signed).await?),
+            #[cfg(feature = "google")]
+            Self::MviGoogle => Box::new(Mvi::google(place).await?),
             Self::Sdk => Box::new(Sdk::new(place, sdk::Uploads::Whole)),
             Self::SdkParts => Box::new(Sdk::new(place, sdk::Uploads::Parts)),
             Self::Hyper => Box::new(RawHyper::new(place)),
@@ -152,8 +173,8 @@ impl Client {
             Self::Google => Box::new(Google::new(place).await?),
             #[cfg(feature = "peers")]
             Self::ObjectStoreGoogle => Box::new(CloudStore::gcs(place)?),
-            #[cfg(not(feature = "peers"))]
-            _ => return Err(format!("{self} is behind the feature peers").into()),
+            #[cfg(not(all(feature = "peers", feature = "google")))]
+            _ => return Err(format!("{self} is behind a feature that is off").into()),
         })
     }
 }

@@ -4,18 +4,18 @@
 //! given is right, so that a client that checks what it reads has to do the work and finds nothing wrong.
 
 mod google;
+mod grpc;
 mod s3;
 
 use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
     header::{self, HeaderMap},
     http::response::Builder,
-    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -25,7 +25,7 @@ use mvi_benches::{
 };
 use tokio::net::TcpListener;
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 struct Canned {
     url: String,
@@ -33,6 +33,7 @@ struct Canned {
     large: Content,
     s3: s3::Pages,
     google: google::Uploads,
+    listing: grpc::Pages,
 }
 
 impl Canned {
@@ -66,9 +67,9 @@ fn read(answer: Builder, method: &Method, headers: &HeaderMap, object: &Content)
 }
 
 fn finish(answer: Builder, body: impl Into<Bytes>) -> Answer {
-    answer.body(Full::new(body.into())).unwrap_or_else(|error| {
+    answer.body(Full::new(body.into()).boxed_unsync()).unwrap_or_else(|error| {
         eprintln!("canned_blob: {error}");
-        let mut answer = Response::default();
+        let mut answer = Response::new(Full::default().boxed_unsync());
         *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         answer
     })
@@ -76,7 +77,9 @@ fn finish(answer: Builder, body: impl Into<Bytes>) -> Answer {
 
 async fn serve(canned: Arc<Canned>, request: Request<Incoming>) -> Result<Answer, Infallible> {
     let path = request.uri().path();
-    Ok(if path.starts_with("/storage/v1/") || path.starts_with("/upload/storage/v1/") {
+    Ok(if grpc::is_call(request.headers()) {
+        grpc::answer(&canned, request).await
+    } else if path.starts_with("/storage/v1/") || path.starts_with("/upload/storage/v1/") {
         google::answer(&canned, request).await
     } else {
         s3::answer(&canned, request).await
@@ -101,6 +104,7 @@ fn main() -> io::Result<()> {
             large: Content::new(large),
             s3: s3::Pages::new(listed),
             google: google::Uploads::default(),
+            listing: grpc::Pages::new(listed),
         });
         println!("{port}");
         loop {
@@ -111,7 +115,14 @@ fn main() -> io::Result<()> {
             tokio::spawn(async move {
                 let answer = service_fn(|request| serve(Arc::clone(&canned), request));
                 // A client that hangs up has what it wants.
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await;
+                #[cfg(feature = "google")]
+                let server = {
+                    use hyper_util::{rt::TokioExecutor, server::conn::auto::Builder};
+                    Builder::new(TokioExecutor::new())
+                };
+                #[cfg(not(feature = "google"))]
+                let server = hyper::server::conn::http1::Builder::new();
+                let _ = server.serve_connection(TokioIo::new(socket), answer).await;
             });
         }
     })
