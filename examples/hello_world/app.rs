@@ -14,18 +14,20 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::json;
 
 use super::{
+    files::{File, Files},
     health::Health,
-    links::{Links, NewLink},
-    page,
+    links::{self, Link, Links, NewLink, To},
+    page, transfer,
 };
 
 /// Codes that are paths of the app itself.
-pub(crate) const RESERVED: [&str; 2] = ["health", "links"];
+pub(crate) const RESERVED: [&str; 3] = ["files", "health", "links"];
 
 /// What every request needs.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) links: Links,
+    pub(crate) files: Files,
     pub(crate) health: Arc<Health>,
 }
 
@@ -34,10 +36,11 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/health", get(health))
-        .route("/links", get(list).post(create))
+        // A form with a file is larger than any other, and counted as it comes.
+        .route("/links", get(list).post(create).layer(DefaultBodyLimit::disable()))
+        .route("/files/{code}", get(download))
         .route("/links/{code}", get(count))
         .route("/{code}", get(follow))
-        .layer(DefaultBodyLimit::max(16 * 1024))
         .with_state(app)
 }
 
@@ -70,23 +73,22 @@ async fn list(State(app): State<App>, headers: HeaderMap, Query(whose): Query<Wh
 }
 
 /// What a form or a JSON body holds.
-#[derive(Debug, Deserialize)]
-struct Asked {
-    url: String,
-    owner: String,
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Asked {
     #[serde(default)]
-    code: String,
+    pub(crate) url: String,
+    pub(crate) owner: String,
+    #[serde(default)]
+    pub(crate) code: String,
     #[serde(default, deserialize_with = "seconds")]
-    expires_in: Option<u64>,
+    pub(crate) expires_in: Option<u64>,
+    /// The file that came with the form, stored already.
+    #[serde(skip)]
+    pub(crate) file: Option<File>,
 }
 
 async fn create(State(app): State<App>, headers: HeaderMap, request: Request) -> Response {
-    let made = async {
-        let Asked { url, owner, code, expires_in } = read(&headers, request).await?;
-        let code = Some(code).filter(|it| !it.is_empty());
-        let expires_in = expires_in.map(Duration::from_secs);
-        app.links.create(NewLink { code, url, owner, expires_in }).await
-    };
+    let made = async { app.make(read(&app, &headers, request).await?).await };
     let made = made.await.map(|link| {
         if wants_html(&headers) {
             let to = format!("/?owner={}&made={}", page::Query(&link.owner), link.code);
@@ -110,6 +112,20 @@ async fn follow(State(app): State<App>, headers: HeaderMap, Path(code): Path<Str
     app.respond(&headers, url.map(|url| (fresh, Redirect::temporary(&url))))
 }
 
+async fn download(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+) -> Response {
+    let sent = async {
+        let link = app.links.find(&code).await?;
+        let missing = || Error::new(ErrorKind::NotFound, format!("no file behind {code:?}"));
+        let file = link.file.ok_or_else(missing)?;
+        transfer::send(&app.files, &file, &headers).await
+    };
+    app.respond(&headers, sent.await)
+}
+
 async fn health(State(app): State<App>) -> Response {
     let report = app.health.report();
     let code = if report.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -117,6 +133,38 @@ async fn health(State(app): State<App>) -> Response {
 }
 
 impl App {
+    /// Makes the link that is asked for. Of a file without a link nothing is left.
+    async fn make(&self, asked: Asked) -> Result<Link> {
+        let Asked { url, owner, code, expires_in, file } = asked;
+        let code = Some(code).filter(|it| !it.is_empty());
+        let expires_in = expires_in.map(Duration::from_secs);
+        let Some(received) = file else {
+            return self.links.create(NewLink { code, to: To::Url(url), owner, expires_in }).await;
+        };
+        let kept = async {
+            if !url.is_empty() {
+                return Err(Error::invalid("both a url and a file, wanted one"));
+            }
+            // Before the file is moved to where only its link leads to it.
+            links::check(code.as_deref().unwrap_or("code"), &owner)?;
+            self.files.keep(&received, expires_in).await
+        };
+        let file = match kept.await {
+            Ok(file) => file,
+            Err(error) => {
+                self.files.remove(&received).await;
+                return Err(error);
+            }
+        };
+        let to = To::File(file.clone());
+        let made = self.links.create(NewLink { code, to, owner, expires_in }).await;
+        // Where the link may have been made, its file stays.
+        if made.as_ref().is_err_and(|e| !e.may_have_applied()) {
+            self.files.remove(&file).await;
+        }
+        made
+    }
+
     fn respond(&self, headers: &HeaderMap, answer: Result<impl IntoResponse>) -> Response {
         let error = match answer {
             Ok(answer) => return answer.into_response(),
@@ -171,7 +219,11 @@ fn has(headers: &HeaderMap, name: &HeaderName, text: &str) -> bool {
     headers.get(name).and_then(|it| it.to_str().ok()).is_some_and(|it| it.contains(text))
 }
 
-async fn read(headers: &HeaderMap, request: Request) -> Result<Asked> {
+async fn read(app: &App, headers: &HeaderMap, mut request: Request) -> Result<Asked> {
+    if has(headers, &header::CONTENT_TYPE, "multipart/form-data") {
+        return transfer::read(&app.files, request).await;
+    }
+    DefaultBodyLimit::max(16 * 1024).apply(&mut request);
     if has(headers, &header::CONTENT_TYPE, "application/json") {
         let body = Json::from_request(request, &()).await;
         body.map(|Json(asked)| asked).map_err(|e| Error::invalid(e.body_text()))

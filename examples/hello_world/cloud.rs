@@ -35,12 +35,24 @@ impl Trouble {
     pub(crate) fn faults(self, seed: u64) -> Faults {
         let faults = Faults::new(seed);
         match self {
-            Self::Throttle => faults.with(Fault::refuse("kv.*", ErrorKind::Throttled).chance(0.3)),
-            Self::Lose => faults.with(Fault::lose("kv.update", Lost::Timeout).chance(0.3)),
+            Self::Throttle => faults.with(Fault::refuse("*", ErrorKind::Throttled).chance(0.3)),
+            Self::Lose => {
+                let changes = [
+                    "kv.update",
+                    "blob.put",
+                    "blob.start_upload",
+                    "blob.upload_part",
+                    "blob.complete_upload",
+                    "blob.copy",
+                    "blob.delete",
+                ];
+                let lose = |op| Fault::lose(op, Lost::Timeout).chance(0.3);
+                changes.into_iter().map(lose).fold(faults, Faults::with)
+            }
             Self::Outage => {
                 (2..3_600).step_by(10).map(Duration::from_secs).fold(faults, |faults, start| {
                     let window = start..start + Duration::from_secs(3);
-                    faults.with(Fault::refuse("kv.*", ErrorKind::Unavailable).between(window))
+                    faults.with(Fault::refuse("*", ErrorKind::Unavailable).between(window))
                 })
             }
         }

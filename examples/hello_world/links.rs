@@ -1,7 +1,7 @@
-//! Links: a short code, the URL behind it, whose it is, and how often it was followed.
+//! Links: a short code, the URL or file behind it, whose it is, and how often it was followed.
 //!
 //! ```text
-//!   table "links"          code ──▶ {url, owner, created, hits}
+//!   table "links"          code ──▶ {url, owner, created, hits, file}
 //!   index "by-owner"      owner ──▶ its links, by `created`
 //! ```
 
@@ -9,16 +9,19 @@ use std::{sync::Arc, time::Duration};
 
 use futures::TryStreamExt as _;
 use mvi_core::{
-    Error, ErrorKind, Kv, KvExt as _, Name, Result, Retry, Timestamp, When,
+    Error, ErrorKind, Kv, KvExt as _, Name, Result, Timestamp, When,
     kv::{
         Attr, Change, Condition, CreateTable, Expiry, Index, Query, Scan, Table, Ttl, Typed,
-        Update, Versioned,
+        Update, Value, Versioned,
     },
 };
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
 
-use super::app;
+use super::{
+    app,
+    files::File,
+    patience::{Repeat, patiently},
+};
 
 /// A link as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ struct Stored {
     hits: i64,
     /// Who made it: see [`Links::create`].
     token: String,
+    /// The file that it leads to.
+    #[serde(default)]
+    file: Option<File>,
 }
 
 /// A link as the app shows it.
@@ -42,15 +48,26 @@ pub(crate) struct Link {
     pub(crate) created: Timestamp,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) hits: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<File>,
 }
 
 /// A link as somebody asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct NewLink {
     pub(crate) code: Option<String>,
-    pub(crate) url: String,
+    pub(crate) to: To,
     pub(crate) owner: String,
     pub(crate) expires_in: Option<Duration>,
+}
+
+/// What a link leads to.
+#[derive(Clone, Debug)]
+pub(crate) enum To {
+    /// An address.
+    Url(String),
+    /// A file of ours.
+    File(File),
 }
 
 /// All links, in any cloud's Kv.
@@ -83,10 +100,17 @@ impl Links {
 
     /// Makes a link. Of all who want one code at one time, exactly one gets it.
     pub(crate) async fn create(&self, new: NewLink) -> Result<Link> {
-        let NewLink { code, url, owner, expires_in } = new;
+        let NewLink { code, to, owner, expires_in } = new;
         let token = token()?;
         let code = code.unwrap_or_else(|| token[..6].to_owned());
-        check(&code, &url, &owner)?;
+        check(&code, &owner)?;
+        let (url, file) = match to {
+            To::Url(url) => {
+                check_url(&url)?;
+                (url, None)
+            }
+            To::File(file) => (format!("/files/{code}"), Some(file)),
+        };
         let mut create = Update::new(self.table.table().clone(), code.as_str())
             .only_if(Condition::Absent)
             .set("url", url)
@@ -95,6 +119,9 @@ impl Links {
             .change(Change::SetTime("created".into(), When::Now))
             .set("hits", 0)
             .set("token", token.as_str());
+        if let Some(file) = &file {
+            create = create.set("file", Value::of(file)?);
+        }
         if let Some(time) = expires_in {
             create = create.expires(Expiry::At(When::In(time)));
         }
@@ -155,11 +182,14 @@ impl Links {
 }
 
 fn show(stored: Versioned<Stored>) -> Result<Link> {
-    let Versioned { value: Stored { code, url, owner, created, hits, token: _ }, expires, .. } =
-        stored;
+    let Versioned {
+        value: Stored { code, url, owner, created, hits, token: _, file },
+        expires,
+        ..
+    } = stored;
     let created = Timestamp::from_millisecond(created)
         .map_err(|e| Error::new(ErrorKind::Internal, "a link from no time").with_source(e))?;
-    Ok(Link { code, url, owner, created, expires, hits })
+    Ok(Link { code, url, owner, created, expires, hits, file })
 }
 
 fn missing(code: &str) -> Error {
@@ -167,13 +197,20 @@ fn missing(code: &str) -> Error {
 }
 
 /// Checks what a person typed.
-fn check(code: &str, url: &str, owner: &str) -> Result<()> {
+pub(crate) fn check(code: &str, owner: &str) -> Result<()> {
     if !is_code(code) || app::RESERVED.contains(&code) {
         return Err(Error::invalid(format!(
             "the code does not fit: wanted 1 to 32 letters, digits, - and _, and not {}",
             app::RESERVED.join(" or ")
         )));
     }
+    if !(1..=64).contains(&owner.len()) || owner.contains(char::is_control) {
+        return Err(Error::invalid("the owner does not fit: wanted 1 to 64 bytes of text"));
+    }
+    Ok(())
+}
+
+fn check_url(url: &str) -> Result<()> {
     // Nothing but the web: a link may not run a script in the page that lists it.
     let address = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let fits = |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_graphic());
@@ -181,9 +218,6 @@ fn check(code: &str, url: &str, owner: &str) -> Result<()> {
         return Err(Error::invalid(
             "the url does not fit: wanted http:// or https:// and an address, without spaces, of 2,000 bytes at most",
         ));
-    }
-    if !(1..=64).contains(&owner.len()) || owner.contains(char::is_control) {
-        return Err(Error::invalid("the owner does not fit: wanted 1 to 64 bytes of text"));
     }
     Ok(())
 }
@@ -199,46 +233,9 @@ fn check_code(code: &str) -> Result<()> {
 }
 
 /// 16 random bytes in hex: no two writes ever share one.
-fn token() -> Result<String> {
+pub(crate) fn token() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|e| Error::new(ErrorKind::Internal, "no randomness").with_source(e))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
-}
-
-/// What may be asked again after a failure that asking again can mend.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Repeat {
-    /// Whatever is sure not to have happened.
-    IfSafe,
-    /// Anything: happening twice is the same as once.
-    Always,
-}
-
-/// Asks until there is an answer, a failure that will stay, or no patience left.
-async fn patiently<T, F: Future<Output = Result<T>>>(
-    repeat: Repeat,
-    ask: impl Fn() -> F,
-) -> Result<T> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(20);
-    loop {
-        let error = match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let wait = error.retry_after().unwrap_or_default().max(pause);
-        let may = match error.retry() {
-            Retry::Safe => true,
-            Retry::IfIdempotent => repeat == Repeat::Always,
-            Retry::Never => false,
-        };
-        if !may || started.elapsed() + wait > PATIENCE {
-            return Err(error);
-        }
-        sleep(wait).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
-    }
 }

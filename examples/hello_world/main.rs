@@ -1,8 +1,9 @@
-//! Short links with their owners and hits: a small web app that runs on any cloud.
+//! Short links, to addresses or files, with their owners and hits: a small web app that runs on any cloud.
 //!
 //! ```text
-//!   browser, curl ──▶ app.rs ──▶ links.rs ──▶ Kv ──▶ simulated cloud, AWS or Google Cloud
-//!                     page.rs       health.rs ▲ watches every call
+//!   browser, curl ──▶ app.rs ─────▶ links.rs ──▶ Kv ────▶ simulated cloud, AWS or Google Cloud
+//!                     transfer.rs ▶ files.rs ──▶ Blob ──▶
+//!                     page.rs         health.rs ▲ watches every call
 //! ```
 //!
 //! `cargo run --example hello_world` prints where it listens. Then, in a browser or with curl:
@@ -12,13 +13,18 @@
 //! curl -i localhost:PORT/mvi                 # leads to https://example.com, and counts
 //! curl localhost:PORT/links/mvi              # how often
 //! curl 'localhost:PORT/links?owner=ann'      # hers, the newest first
+//! curl localhost:PORT/links -F file=@film.mp4 -F code=film -F owner=ann -F expires_in=3600
+//! curl -L localhost:PORT/film -o film.mp4    # all of it; -r 0-99 the start; -C - the rest of a download that broke
 //! ```
 
 mod app;
 mod cloud;
+pub(crate) mod files;
 mod health;
 mod links;
 mod page;
+mod patience;
+mod transfer;
 
 use std::{
     error::Error as StdError,
@@ -33,17 +39,18 @@ use std::{
 
 use clap::Parser;
 use futures::FutureExt as _;
-use mvi_core::{Error, ErrorKind, hook::Timeout};
+use mvi_core::{BucketName, Error, ErrorKind, hook::Timeout};
 use tokio::{net::TcpListener, signal::ctrl_c, time::sleep};
 
 use self::{
     app::App,
     cloud::{Choice, Trouble},
+    files::Files,
     health::Health,
     links::Links,
 };
 
-/// Short links, kept in any cloud's Kv
+/// Short links and files, kept in any cloud's Kv and Blob
 #[derive(Debug, Parser)]
 #[command(name = "hello_world")]
 struct Args {
@@ -59,6 +66,9 @@ struct Args {
     /// Lets something go wrong, again and again
     #[arg(long, value_enum)]
     fault: Option<Trouble>,
+    /// The bucket that the files are kept in, whose name nobody else in the world may have
+    #[arg(long, value_name = "NAME", default_value = "mvi-hello-world-files")]
+    bucket: BucketName,
     /// Listens on this port of 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -82,13 +92,14 @@ pub(crate) async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn StdError>> {
-    let Args { cloud, endpoint, seed, fault, port } = args;
+    let Args { cloud, endpoint, seed, fault, bucket, port } = args;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|e| format!("can't listen on port {port}: {e}"))?;
 
     let cloud = cloud::open(cloud, endpoint, seed).await?;
     let table = links::create_table(&*cloud.kv).await?;
+    files::create_bucket(&*cloud.blob, &bucket).await?;
     let cloud = match fault {
         Some(trouble) => {
             say(format_args!("fault: {trouble}"));
@@ -99,9 +110,10 @@ async fn run(args: Args) -> Result<(), Box<dyn StdError>> {
     let health = Arc::new(Health::default());
     let cloud = cloud.hooked((health.clone(), Timeout::after(Duration::from_secs(10))));
     let links = Links::new(cloud.kv, &table)?;
+    let files = Files::new(cloud.blob, bucket);
 
     say(format_args!("http://{}", listener.local_addr()?));
-    serve(listener, App { links, health: health.clone() }).await?;
+    serve(listener, App { links, files, health: health.clone() }).await?;
     say(format_args!("{}", health.report()));
     Ok(())
 }

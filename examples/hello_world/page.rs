@@ -16,7 +16,7 @@ body { max-width: 46rem; margin: 3rem auto; padding: 0 1rem; font: 16px/1.5 syst
 h1 { margin: 0 } h1 a { color: inherit; text-decoration: none }
 form { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1.5rem 0 }
 input, select, button { font: inherit; padding: .4rem .6rem; border: 1px solid var(--line); border-radius: .4rem; min-width: 0 }
-input[name=url] { flex: 1 0 100% } input[name=owner], input[name=code] { flex: 1 1 8rem }
+input[name=url], input[name=file] { flex: 1 0 100% } input[name=owner], input[name=code] { flex: 1 1 8rem }
 button { background: var(--accent); color: Canvas; border: 0; cursor: pointer }
 table { width: 100%; border-collapse: collapse } caption { text-align: left; padding: .5rem 0 }
 th, td { text-align: left; padding: .4rem .6rem .4rem 0; border-top: 1px solid var(--line) }
@@ -50,8 +50,9 @@ pub(crate) fn home(shown: &Shown<'_>, links: &Result<Vec<Link>>, health: Report)
     push(
         &mut body,
         format_args!(
-            "<form method=post action=/links>\
-         <input name=url type=url placeholder=\"https://a.long/address\" aria-label=\"long address\" required autofocus>\
+            "<form method=post action=/links enctype=multipart/form-data>\
+         <input name=url type=url placeholder=\"https://a.long/address\" aria-label=\"long address\" autofocus>\
+         <input name=file type=file aria-label=\"or a file\">\
          <input name=owner placeholder=\"your name\" aria-label=\"your name\" maxlength=64 required value=\"{owner}\">\
          <input name=code placeholder=\"code (or leave it to us)\" aria-label=code maxlength=32 pattern=\"[A-Za-z0-9_\\-]+\">\
          <select name=expires_in aria-label=expires><option value=\"\">keeps<option value=60>a minute<option value=3600>an hour<option value=86400>a day</select>\
@@ -90,8 +91,9 @@ fn list(body: &mut String, owner: Option<&str>, links: &[Link]) {
         push(body, format_args!(", the first {}", links.len()));
     }
     body.push_str("</caption><tr><th>link<th>leads to<th>owner<th>made<th class=hits>hits</tr>");
-    for Link { code, url, owner, created, expires, hits } in links {
-        let (code, url, owner) = (Escaped(code), Escaped(url), Escaped(owner));
+    for Link { code, url, owner, created, expires, hits, file } in links {
+        let leads_to = file.as_ref().map_or(url, |it| &it.name);
+        let (code, url, owner) = (Escaped(code), Escaped(leads_to), Escaped(owner));
         push(
             body,
             format_args!(

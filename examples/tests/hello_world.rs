@@ -17,6 +17,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use ureq::{Agent, http::Request};
 
+#[path = "hello_world/files.rs"]
+mod files;
 /// The app itself, so that the process under test is always the one in the tree.
 #[path = "../hello_world/main.rs"]
 mod hello_world;
@@ -40,6 +42,16 @@ fn main() -> ExitCode {
         test("what_a_person_types_is_only_text", escaping),
         test("of_sixteen_racers_exactly_one_wins", race),
         test("an_expired_link_leads_nowhere", expiry),
+        test("a_file_is_sent_followed_and_fetched", files::sent_and_fetched),
+        test("a_file_of_many_parts_comes_back_as_it_was", files::many_parts),
+        test("a_broken_download_goes_on_by_range", files::ranges),
+        test("a_person_can_send_a_file_by_the_page", files::browser),
+        test("who_watches_the_terminal_sees_a_file_come", files::bar),
+        test("of_a_file_without_a_link_nothing_is_left", files::nothing_left),
+        test("a_file_goes_when_its_link_expires", files::lifecycle),
+        test("what_a_file_is_called_is_only_text", files::names),
+        test("a_lost_answer_stores_a_file_once", files::lose),
+        test("throttling_does_not_harm_a_file", files::throttle),
         test("what_does_not_fit_is_refused", refusals),
         test("throttling_is_not_noticed", throttle),
         test("a_lost_answer_makes_nothing_twice", lose),
@@ -86,7 +98,7 @@ fn browser() {
     let app = App::start(&[]);
     let empty = app.page("/");
     assert_eq!((empty.status, empty.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert!(empty.body.contains("<form method=post action=/links>"), "{}", empty.body);
+    assert!(empty.body.contains("<form method=post action=/links "), "{}", empty.body);
 
     let form = "url=https%3A%2F%2Fexample.com&owner=ann+lee&code=ex&expires_in=";
     let made = app.send("POST", "/links", FORM, "text/html,*/*;q=0.8", form);
@@ -362,7 +374,11 @@ impl Answer {
 
 impl App {
     fn start(args: &[&str]) -> Self {
-        let mut child = command(args).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_watched(args, Stdio::inherit())
+    }
+
+    fn start_watched(args: &[&str], stderr: Stdio) -> Self {
+        let mut child = command(args).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let (send, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || {

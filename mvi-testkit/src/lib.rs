@@ -20,6 +20,8 @@ mod fault;
 mod kv;
 mod sim;
 
+#[cfg(feature = "http")]
+pub use blob::Listening;
 pub use blob::{SimBlob, blob};
 pub use clock::{EPOCH, Held};
 pub use fault::{Fault, Faults, Injected, Lost, Recovery};

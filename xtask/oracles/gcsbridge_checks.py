@@ -435,7 +435,7 @@ def a_delete_and_a_read_are_conditional(bench):
     expect(bench.read("a", {"ifGenerationMatch": generation - 1})[0], 412, "a read of another")
     expect(bench.read("a", {"ifGenerationNotMatch": generation})[0], 304, "a read of the same")
     bench.delete("a", if_generation_match=generation)
-    refused(exceptions.FailedPrecondition, bench.delete, "a", if_generation_match=generation)
+    refused(exceptions.NotFound, bench.delete, "a", if_generation_match=generation)
 
 
 @check

@@ -18,6 +18,7 @@ The data is Google's own messages, so that nothing can be said here that Cloud S
 - https://cloud.google.com/storage/docs/object-versioning
 - https://cloud.google.com/storage/docs/json_api/v1/status-codes
 - https://github.com/googleapis/googleapis/blob/master/google/storage/v2/storage.proto
+- https://github.com/googleapis/storage-testbench, where the documentation is silent
 """
 
 import base64
@@ -414,10 +415,10 @@ class Store:
         with self.lock:
             bucket = self.bucket(bucket_name)
             found = self.find(bucket, name, generation)
-            # A condition on the generation of what is not there fails before it is missed.
-            conditions.check(found)
+            # What is not there is missed before any condition is looked at, as in Google's testbench.
             if found is None:
                 raise no_object(bucket_name, name)
+            conditions.check(found)
             if not found.HasField("delete_time"):
                 quoted = urllib.parse.quote(name, safe="")
                 self.upstream.json("DELETE", f"{bucket.path}/o/{quoted}")

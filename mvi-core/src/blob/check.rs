@@ -12,6 +12,8 @@ use crate::{Error, Result, ensure::Fingerprint};
 pub const MAX_KEY_BYTES: usize = 1_024;
 /// The most bytes of metadata, names and values together: S3's 2 KB, less what MVI writes there.
 pub const MAX_METADATA_BYTES: usize = 1_900;
+/// The most names of metadata: what reads HTTP takes at most 100 headers, of which a provider has some for itself.
+pub const MAX_METADATA_NAMES: usize = 64;
 /// The fewest bytes of a part, but for the last.
 pub const MIN_PART_BYTES: u64 = 5 << 20;
 /// The most bytes of a part.
@@ -300,7 +302,7 @@ pub(super) fn check_header(what: &str, value: &str) -> Result<()> {
 /// Checks what keys are to start with. What a provider keeps for itself is not to be had by asking for it.
 fn check_prefix(prefix: &str) -> Result<()> {
     check_text("prefix", prefix)?;
-    if prefix.starts_with(Key::HIDDEN) {
+    if prefix.starts_with(|it| it >= Key::HIDDEN) {
         return invalid("a prefix whose start is kept for the provider");
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::{Error, Result, name::shown};
 /// Keys are ordered by their bytes, on every provider. A clone does not allocate.
 ///
 /// Also refused is what a provider keeps for itself: `.well-known/acme-challenge/…` (Cloud Storage), a first U+10FFFD (where MVI
-/// keeps the parts of uploads there), and U+FFFE and U+FFFF, which no listing in XML could give back (S3).
+/// keeps the parts of uploads there) or what sorts behind it, and U+FFFE and U+FFFF, which no listing in XML could give back (S3).
 ///
 /// ```
 /// use mvi_core::blob::Key;
@@ -48,7 +48,9 @@ impl Key {
         if key.split('/').any(|it| matches!(it, "." | "..")) {
             return wanted("it has a segment . or ..");
         }
-        if key.starts_with(Self::HIDDEN) || key.starts_with(".well-known/acme-challenge/") {
+        if key.starts_with(|it| it >= Self::HIDDEN)
+            || key.starts_with(".well-known/acme-challenge/")
+        {
             return wanted("its start is kept for the provider");
         }
         Ok(Self(key.into()))

@@ -39,6 +39,7 @@
 //! | bucket's name | 3 to 63 of `[a-z0-9-]`, see [`BucketName`] | both |
 //! | key | [1,024 B](MAX_KEY_BYTES), no control characters, no `.` or `..` segment | [S3][keys], [Cloud Storage][names] |
 //! | metadata: names and values together | [1,900 B](MAX_METADATA_BYTES) | [S3's 2 KB][metadata], less our nonce |
+//! | metadata: names | [64](MAX_METADATA_NAMES) | the [SDKs' HTTP client][headers], which reads at most 100 headers |
 //! | parts | [5 MiB](MIN_PART_BYTES) but for the last, to [5 GiB](MAX_PART_BYTES); [10,000](MAX_PARTS) of them | [S3][parts] |
 //! | object | [5 TiB](MAX_OBJECT_BYTES) | [Cloud Storage][quotas] |
 //! | rules of a lifecycle | [99](MAX_RULES), of whole days | [Cloud Storage][quotas], less our own |
@@ -49,6 +50,7 @@
 //!
 //! [keys]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 //! [metadata]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+//! [headers]: https://docs.rs/hyper/1/hyper/client/conn/http1/struct.Builder.html#method.max_headers
 //! [parts]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 //! [urls]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
 //! [quotas]: https://cloud.google.com/storage/quotas
@@ -68,14 +70,16 @@ mod properties;
 mod range;
 mod read;
 mod request;
+#[cfg(feature = "object_store")]
+mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Body, MAX_COLLECTED_BYTES, Replay};
 pub use check::{
-    MAX_DELIMITER_BYTES, MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_OBJECT_BYTES, MAX_PART_BYTES,
-    MAX_PARTS, MAX_PRESIGN, MAX_RULES, MIN_PART_BYTES,
+    MAX_DELIMITER_BYTES, MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_METADATA_NAMES, MAX_OBJECT_BYTES,
+    MAX_PART_BYTES, MAX_PARTS, MAX_PRESIGN, MAX_RULES, MIN_PART_BYTES,
 };
 pub use checksum::{Checked, Crc32c};
 pub use data::{
@@ -93,6 +97,8 @@ pub use request::{
     Action, Complete, Copy, CreateBucket, Delete, DeleteMany, Method, Mode, PartNumber, Presign,
     Put, Rule, Source, StartUpload, Target,
 };
+#[cfg(feature = "object_store")]
+pub use store::Store;
 pub use sync::{Direction, Extra, PropertiesOf, Run, Skipped, SyncDir, Synced};
 
 use std::fmt;

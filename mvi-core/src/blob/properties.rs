@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{MAX_METADATA_BYTES, check_header, invalid};
+use super::check::{MAX_METADATA_BYTES, MAX_METADATA_NAMES, check_header, invalid};
 use crate::{Error, Result, name::shown};
 
 /// What HTTP tells of an object to whoever reads it, and what its writer notes on it.
@@ -68,7 +68,8 @@ impl Default for Properties {
     }
 }
 
-/// What an object's writer notes on it: at most [1,900 bytes](MAX_METADATA_BYTES), names and values together.
+/// What an object's writer notes on it: at most [1,900 bytes](MAX_METADATA_BYTES), names and values together, of at most
+/// [64 names](MAX_METADATA_NAMES).
 ///
 /// A name is of `[a-z0-9-]`, a letter first, and does not start with `mvi-`; a value is of visible ASCII, with blanks
 /// only inside: what HTTP carries unchanged to every provider.
@@ -116,6 +117,12 @@ impl Metadata {
         if bytes > MAX_METADATA_BYTES {
             return invalid(format!(
                 "metadata of {bytes} bytes, wanted at most {MAX_METADATA_BYTES}"
+            ));
+        }
+        let names = self.0.len();
+        if names > MAX_METADATA_NAMES {
+            return invalid(format!(
+                "{names} names of metadata, wanted at most {MAX_METADATA_NAMES}"
             ));
         }
         Ok(())

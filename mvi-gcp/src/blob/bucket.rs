@@ -93,9 +93,8 @@ fn labels(bucket: &WireBucket) -> Labels {
 
 /// The rule that removes what uploads leave behind.
 fn own_rule() -> WireRule {
-    let condition = Condition::new()
-        .set_age_days(LEFTOVER_DAYS)
-        .set_matches_prefix([Key::HIDDEN.to_string()]);
+    let condition =
+        Condition::new().set_age_days(LEFTOVER_DAYS).set_matches_prefix([Key::HIDDEN.to_string()]);
     WireRule::new().set_action(deletes()).set_condition(condition)
 }
 
@@ -364,9 +363,8 @@ mod tests {
         assert_eq!(said(&own_rule()), []);
         let moves = WireAction::new().set_type("SetStorageClass").set_storage_class("NEARLINE");
         let aged = || Condition::new().set_age_days(30);
-        let rule = |action, condition| {
-            said(&WireRule::new().set_action(action).set_condition(condition))
-        };
+        let rule =
+            |action, condition| said(&WireRule::new().set_action(action).set_condition(condition));
         assert_eq!(rule(moves, aged()), []);
         assert_eq!(rule(deletes(), aged().set_num_newer_versions(3)), []);
         assert_eq!(rule(deletes(), aged().set_is_live(false)), []);

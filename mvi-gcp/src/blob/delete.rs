@@ -68,7 +68,11 @@ pub(super) async fn delete_many(
     // What is not there is no failure, so it is the bucket that is not.
     let missing = |it: &Result<()>| matches!(it, Err(e) if e.kind() == ErrorKind::NotFound);
     match outcomes.iter().position(missing) {
-        Some(at) => Err(outcomes.into_iter().nth(at).and_then(Result::err).unwrap_or_else(bucket::no_bucket)),
+        Some(at) => Err(outcomes
+            .into_iter()
+            .nth(at)
+            .and_then(Result::err)
+            .unwrap_or_else(bucket::no_bucket)),
         None => Ok(outcomes),
     }
 }

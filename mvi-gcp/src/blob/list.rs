@@ -60,7 +60,9 @@ impl Pages {
     /// All objects, as they come.
     pub(super) fn objects(self) -> Items<Object> {
         stream::try_unfold(self, |mut pages| async move {
-            Ok::<_, Error>(pages.next().await?.map(|page| (stream::iter(page.objects).map(Ok), pages)))
+            Ok::<_, Error>(
+                pages.next().await?.map(|page| (stream::iter(page.objects).map(Ok), pages)),
+            )
         })
         .try_flatten()
         .boxed()

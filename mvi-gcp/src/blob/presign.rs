@@ -52,6 +52,7 @@ pub(super) async fn presign(client: &Client, request: Presign) -> Result<Presign
     })?;
     let until = SignedDuration::try_from(expires).ok().and_then(|it| now.checked_add(it).ok());
     let mut presigned = Presigned::new(method, signed, until.unwrap_or(Timestamp::MAX));
-    presigned.headers = content_type.map(|it| ("content-type".to_owned(), it)).into_iter().collect();
+    presigned.headers =
+        content_type.map(|it| ("content-type".to_owned(), it)).into_iter().collect();
     Ok(presigned)
 }

@@ -97,9 +97,11 @@ pub(super) async fn settle(client: &Client, new: &NewObject, error: Error) -> Re
         Err(_) => false,
     };
     Err(match error.kind() {
-        ErrorKind::Conflict if found => Error::conflict("another write came between, or after ours")
-            .with_applied(Applied::Unknown)
-            .with_source(error),
+        ErrorKind::Conflict if found => {
+            Error::conflict("another write came between, or after ours")
+                .with_applied(Applied::Unknown)
+                .with_source(error)
+        }
         _ => error,
     })
 }

@@ -61,12 +61,8 @@ pub(super) async fn write(
     let limits = client.config().limits.with_body(CHUNK_BYTES);
     let connection = client.connection().await.map_err(unsent)?;
     let state = Arc::new(Shared(Mutex::new(State::new())));
-    let source = Source {
-        body: Mutex::new(body),
-        length,
-        wanted: checksum,
-        state: Arc::clone(&state),
-    };
+    let source =
+        Source { body: Mutex::new(body), length, wanted: checksum, state: Arc::clone(&state) };
     let request = connection.storage.write_object(path(&new.bucket), &new.name, source);
     let request = new.on(request);
     let request = match checksum {
@@ -78,7 +74,10 @@ pub(super) async fn write(
     let request = request
         .with_resumable_upload_threshold(0_usize)
         .with_resumable_upload_buffer_size(chunk)
-        .with_retry_policy(PerChunk { attempts: limits.retries.attempts, state: Arc::clone(&state) })
+        .with_retry_policy(PerChunk {
+            attempts: limits.retries.attempts,
+            state: Arc::clone(&state),
+        })
         .with_backoff_policy(client.backoff()?)
         .with_retry_throttler(Unthrottled);
 

@@ -26,7 +26,7 @@ use mvi_core::{
     blob::{
         Body, Complete, Crc32c, Encryption, Key, MAX_COLLECTED_BYTES, MAX_PART_BYTES, Meta, Part,
         PartNumber, Properties, StartUpload, Upload,
-        parts::{Cut, PART_BYTES, PARALLEL, Parts},
+        parts::{Cut, PARALLEL, PART_BYTES, Parts},
     },
 };
 
@@ -255,8 +255,7 @@ async fn make(client: &Arc<Client>, request: &Complete, id: &str) -> Result<Obje
     let place = GetObjectRequest::new().set_bucket(path(&upload.bucket));
     let place = place.set_object(upload.key.as_str());
     let deadline = client.deadline();
-    let (marker, there) =
-        futures::join!(find(client, upload), client.get_object(deadline, &place));
+    let (marker, there) = futures::join!(find(client, upload), client.get_object(deadline, &place));
     // Who asks again, after an answer that was lost, has it already.
     if let Ok(there) = there
         && nonce_of(&there) == Some(id)
@@ -265,9 +264,9 @@ async fn make(client: &Arc<Client>, request: &Complete, id: &str) -> Result<Obje
     }
     let marker = marker.map_err(unseen)?;
     let found = pinned(client, upload, id, parts).await.map_err(unseen)?;
-    let whole = found.iter().try_fold(Crc32c::default(), |whole, it| {
-        Some(whole.join(checksum(it)?, size(it)))
-    });
+    let whole = found
+        .iter()
+        .try_fold(Crc32c::default(), |whole, it| Some(whole.join(checksum(it)?, size(it))));
     let wanted = request.whole_checksum();
     if let (Some(whole), Some(wanted)) = (whole, wanted) {
         whole.check(wanted).map_err(unseen)?;
@@ -335,12 +334,8 @@ async fn few(
         let round = nonce()?;
         let join = |(at, group): (usize, Vec<Object>)| {
             let name = format!("{}t-{round}-{level}-{at}", parts_of(id));
-            let part = NewObject {
-                name,
-                properties: Properties::default(),
-                wanted: None,
-                ..new.clone()
-            };
+            let part =
+                NewObject { name, properties: Properties::default(), wanted: None, ..new.clone() };
             async move {
                 if let [_] = group.as_slice() {
                     return Ok(group);

@@ -50,7 +50,8 @@ impl Settings {
 
     async fn admin(&self) -> Result<&FirestoreAdmin> {
         let make = async || {
-            let Timeouts { connect: _, attempt, operation, per_mib: _ } = self.config.limits.timeouts;
+            let Timeouts { connect: _, attempt, operation, per_mib: _ } =
+                self.config.limits.timeouts;
             let Retries { attempts, first_pause, longest_pause } = self.config.limits.retries;
             let failed = |kind, what: &str| Error::new(kind, what).with_applied(Applied::No);
             let backoff = ExponentialBackoffBuilder::new()

@@ -169,12 +169,17 @@ pub(super) struct Sending {
     /// How many bytes come at a time.
     pub(super) chunk: RangeInclusive<u32>,
     pub(super) fate: Fate,
+    /// Whether it takes simulated time, where calls do.
+    pub(super) takes_time: bool,
 }
 
 impl Sending {
     pub(super) fn body(self) -> BoxStream<'static, Result<Bytes>> {
         let Range { start, end } = self.range;
-        if self.fate == Fate::Whole && *self.chunk.start() == u32::MAX && !self.world.takes_time() {
+        if self.fate == Fate::Whole
+            && *self.chunk.start() == u32::MAX
+            && !(self.takes_time && self.world.takes_time())
+        {
             let bytes = self.content.at(start, end - start);
             if bytes.len() as u64 == end - start {
                 return stream::once(future::ready(Ok(bytes))).boxed();
@@ -191,7 +196,7 @@ impl Sending {
         if self.range.is_empty() {
             return Ok(None);
         }
-        self.world.transfer(self.op).await?;
+        self.world.transfer(self.op, self.takes_time).await?;
         let from = self.range.start;
         let mut most = u64::from(self.world.pick_in(&self.chunk).max(1));
         if let Fate::Cut(at) = self.fate {

@@ -36,43 +36,83 @@ impl Room {
     /// Does what was due by `midnight`, and comes back the next day.
     fn sweep(&mut self, world: &Arc<World>, midnight: Moment, at: Moment, weather: &Weather) {
         self.swept = false;
-        let rules = self.bucket.lifecycle.clone();
-        let log = |event| world.log(at, None, event, self.bucket.name.as_str(), Outcome::Happened);
+        let log = |room: &Self, event| {
+            world.log(at, None, event, room.bucket.name.as_str(), Outcome::Happened);
+        };
         for _ in 0..self.uploads.abort(|started| started.after(ABANDONED) <= midnight) {
-            log("blob.aborted");
+            log(self, "blob.aborted");
         }
-        let after = |it: Moment, days: u32| it.after(DAY.saturating_mul(days)) <= midnight;
-        let replaced = |key: &Key, since| {
-            rules.iter().any(|it| match it.action {
-                Action::ExpireNoncurrent { days } => after(since, days) && concerns(it, key),
-                Action::Expire { .. } => false,
-            })
-        };
-        let old = |key: &Key, born| {
-            rules.iter().any(|it| match it.action {
-                Action::Expire { days } => after(born, days) && concerns(it, key),
-                Action::ExpireNoncurrent { .. } => false,
-            })
-        };
-        let due = self.objects.due(|key, slot| slot.kept.iter().any(|it| replaced(key, it.since)));
-        for key in due {
-            let due = |since| replaced(&key, since);
-            for _ in 0..self.objects.drop_kept(key.as_str(), due, lost(weather), at) {
-                log("blob.version_expired");
-            }
-            self.forget_later(world, &key, at, weather);
-        }
-        let due = self.objects.due(|key, slot| slot.live.iter().any(|it| old(key, it.born)));
-        for key in due {
-            if self.objects.remove(key.as_str(), self.fall(weather), at) {
+        if self.idle_until <= midnight {
+            let rules = self.bucket.lifecycle.clone();
+            let Due { live, kept } = self.due(&rules, midnight);
+            for key in kept {
+                let due = |since| due(&rules, &key, since, noncurrent) <= midnight;
+                for _ in 0..self.objects.drop_kept(key.as_str(), due, lost(weather), at) {
+                    log(self, "blob.version_expired");
+                }
                 self.forget_later(world, &key, at, weather);
             }
-            log("blob.expired");
+            for key in live {
+                if self.objects.remove(key.as_str(), self.fall(weather), at) {
+                    self.forget_later(world, &key, at, weather);
+                }
+                log(self, "blob.expired");
+            }
         }
         self.sweep_later(world, midnight, weather);
     }
+
+    /// What is due by `midnight`; and until when nothing else can be, so that a large bucket is not looked through every day.
+    fn due(&mut self, rules: &[Rule], midnight: Moment) -> Due {
+        // What is written or replaced from now on waits the shortest rule's days at least.
+        let days = rules.iter().filter_map(|it| current(it.action).or(noncurrent(it.action))).min();
+        let mut next = days.map_or(Moment::NEVER, |days| midnight.after(DAY.saturating_mul(days)));
+        let mut found = Due { live: Vec::new(), kept: Vec::new() };
+        let mut look = |keys: &mut Vec<Key>, key: &Key, when: Moment| {
+            if when > midnight {
+                next = next.min(when);
+            } else if keys.last() != Some(key) {
+                keys.push(key.clone());
+            }
+        };
+        for (key, slot) in self.objects.iter() {
+            if let Some(live) = &slot.live {
+                look(&mut found.live, key, due(rules, key, live.born, current));
+            }
+            for kept in &slot.kept {
+                look(&mut found.kept, key, due(rules, key, kept.since, noncurrent));
+            }
+        }
+        self.idle_until = next;
+        found
+    }
 }
 
-fn concerns(rule: &Rule, key: &Key) -> bool {
-    key.as_str().starts_with(&rule.prefix)
+/// The keys that have something to be removed.
+struct Due {
+    live: Vec<Key>,
+    kept: Vec<Key>,
+}
+
+/// After how many days an object is removed.
+fn current(action: Action) -> Option<u32> {
+    match action {
+        Action::Expire { days } => Some(days),
+        Action::ExpireNoncurrent { .. } => None,
+    }
+}
+
+/// After how many days a version that is not current is removed.
+fn noncurrent(action: Action) -> Option<u32> {
+    match action {
+        Action::ExpireNoncurrent { days } => Some(days),
+        Action::Expire { .. } => None,
+    }
+}
+
+/// When what is so since then is due by the first of `rules`; never, where none concerns it.
+fn due(rules: &[Rule], key: &Key, since: Moment, days: fn(Action) -> Option<u32>) -> Moment {
+    let concerned = rules.iter().filter(|it| key.as_str().starts_with(&it.prefix));
+    let days = concerned.filter_map(|it| days(it.action)).min();
+    days.map_or(Moment::NEVER, |days| since.after(DAY.saturating_mul(days)))
 }

@@ -20,11 +20,11 @@ impl Store {
     pub(super) fn list_page(
         &mut self,
         turn: &Turn<'_>,
-        list: &List,
+        request: &List,
         progress: Progress<String>,
         left: Option<u64>,
     ) -> Result<Page<Entry, String>> {
-        let List { bucket, prefix, delimiter, start_after, limit: _, page } = list;
+        let List { bucket, prefix, delimiter, start_after, limit: _, page } = request;
         let room = self.served(turn, bucket)?;
         let (last, was_empty) = progress.place();
         let after = last.or_else(|| start_after.clone());

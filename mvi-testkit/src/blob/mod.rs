@@ -3,19 +3,23 @@
 mod content;
 mod lifecycle;
 mod list;
+#[cfg(feature = "http")]
+mod listen;
 mod objects;
+mod sign;
 mod store;
 mod uploads;
 
 use std::{
     fmt,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use mvi_core::{
-    Applied, Blob, BucketName, Error, ErrorKind, Items, Labels, Result,
+    Applied, Blob, BucketName, Error, Items, Labels, Result,
     blob::{
         Body, Bucket, Checked, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head,
         List, Meta, OPS, Object, ObjectVersion, Part, PartNumber, Presign, Presigned, Put, Rule,
@@ -24,8 +28,11 @@ use mvi_core::{
     hook::Op,
 };
 
+#[cfg(feature = "http")]
+pub use self::listen::Listening;
 use self::{
     content::{Content, Sending},
+    sign::Signer,
     store::{Made, Opened, Store},
 };
 use crate::sim::{
@@ -39,11 +46,22 @@ use crate::sim::{
 /// What is written is seen by every read after it, whole or not at all, and a mode is decided at the moment of the write. Of
 /// the two providers it resembles Cloud Storage: a tag is of one write, so that equal bytes written twice have two; there are no
 /// delete markers; and removing the current version by its name brings no older one back. Its bodies are in memory, as they came.
+///
+/// A URL of [`presign`](Blob::presign) answers while it listens, which it does with the feature `http`: a URL that was made before is of a host
+/// that no client finds.
 #[derive(Clone)]
 pub struct SimBlob {
     world: Arc<World>,
     store: Arc<Mutex<Store>>,
+    door: Door,
 }
+
+/// Where it listens, if it does.
+type Door = Arc<Mutex<Option<SocketAddr>>>;
+
+/// How a page is read: of what was asked for, from where the last one ended, of at most so many items.
+type ReadPage<Q, T, L> =
+    fn(&mut Store, &Turn<'_>, &Q, Progress<L>, Option<u64>) -> Result<Page<T, L>>;
 
 /// A Blob without a cloud around it, in [calm](Weather::calm) weather: what it is asked, it does at once.
 ///
@@ -64,7 +82,7 @@ pub fn blob() -> SimBlob {
 
 impl SimBlob {
     pub(crate) fn of(world: Arc<World>) -> Self {
-        Self { world, store: Store::new() }
+        Self { world, store: Store::new(), door: Door::default() }
     }
 
     /// Makes a call of one bucket.
@@ -93,7 +111,7 @@ impl SimBlob {
         request: Q,
         limit: Option<u64>,
         check: fn(&Q) -> Result<()>,
-        read: fn(&mut Store, &Turn<'_>, &Q, Progress<L>, Option<u64>) -> Result<Page<T, L>>,
+        read: ReadPage<Q, T, L>,
     ) -> Items<T>
     where
         Q: Send + Sync + 'static,
@@ -187,7 +205,8 @@ impl Blob for SimBlob {
         let meta = made.meta();
         let checksum = whole.then_some(content.checksum);
         let world = Arc::clone(&self.world);
-        let sending = Sending { world, op, content, range: range.clone(), chunk, fate };
+        let sending =
+            Sending { world, op, content, range: range.clone(), chunk, fate, takes_time: true };
         let checked = Checked::new(sending.body(), range.end - range.start, checksum);
         let body = checked.map_err(move |e| e.or_at(op.name(), &bucket)).boxed();
         Ok(Object::new(meta, range, body))
@@ -256,7 +275,8 @@ impl Blob for SimBlob {
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()> {
         let op = op("blob.abort_upload");
-        self.call(op, &upload.bucket, upload.clone(), Store::abort_upload).await
+        let work = |store: &mut Store, turn: &Turn<'_>, it| store.abort_upload(turn, &it);
+        self.call(op, &upload.bucket, upload.clone(), work).await
     }
 
     fn parts(&self, upload: &Upload) -> Items<Part> {
@@ -272,8 +292,11 @@ impl Blob for SimBlob {
     async fn presign(&self, request: Presign) -> Result<Presigned> {
         let (op, bucket) = (op("blob.presign"), &request.bucket);
         request.check().map_err(|e| e.or_at(op.name(), bucket))?;
-        let message = "nothing answers the URL: wanted Sim::listen first";
-        Err(Error::new(ErrorKind::Unsupported, message).or_at(op.name(), bucket))
+        // It is signed where it is asked for, as on every provider: that takes no time.
+        self.world.call_now(op, bucket.as_str(), |turn| {
+            let signer = Signer::new(self.world.seed());
+            Ok(signer.presign(request.clone(), turn.now(), *lock(&self.door)))
+        })
     }
 }
 

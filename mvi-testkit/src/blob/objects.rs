@@ -334,10 +334,9 @@ impl Objects {
         gone.len()
     }
 
-    /// The keys whose slots `due` wants, in order.
-    pub(super) fn due(&self, due: impl Fn(&Key, &Slot) -> bool) -> Vec<Key> {
-        let all = self.slots.iter();
-        all.filter(|(place, slot)| due(&place.0, slot)).map(|(place, _)| place.0.clone()).collect()
+    /// All slots, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Slot)> {
+        self.slots.iter().map(|(place, slot)| (&place.0, slot))
     }
 }
 

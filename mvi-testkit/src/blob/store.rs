@@ -51,6 +51,8 @@ pub(super) struct Room {
     keeps: bool,
     /// Whether its next sweep is on the heap.
     pub(super) swept: bool,
+    /// No object or version is due before.
+    pub(super) idle_until: Moment,
     /// The store that it is in, for the events to come.
     store: Weak<Mutex<Store>>,
     /// Tells it from one of the same name that was there before.
@@ -121,6 +123,7 @@ impl Store {
             uploads: Uploads::default(),
             keeps: false,
             swept: false,
+            idle_until: Moment::default(),
             store: Weak::clone(&self.me),
             id: turn.world.token(),
             visible: seen_from(turn, &turn.weather.blob.visibility),
@@ -181,7 +184,7 @@ impl Store {
         (name, rules): (BucketName, Vec<Rule>),
     ) -> Result<()> {
         let room = self.room(turn, &name)?;
-        room.bucket.lifecycle = rules;
+        (room.bucket.lifecycle, room.idle_until) = (rules, Moment::default());
         room.sweep_later(turn.world, turn.at(), turn.weather);
         Ok(())
     }

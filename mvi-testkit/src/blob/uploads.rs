@@ -145,8 +145,8 @@ impl Store {
         })
     }
 
-    pub(super) fn abort_upload(&mut self, turn: &Turn<'_>, upload: Upload) -> Result<()> {
-        self.served(turn, &upload.bucket)?.uploads.0.remove(&place(&upload));
+    pub(super) fn abort_upload(&mut self, turn: &Turn<'_>, upload: &Upload) -> Result<()> {
+        self.served(turn, &upload.bucket)?.uploads.0.remove(&place(upload));
         Ok(())
     }
 

@@ -189,6 +189,33 @@ impl Sim {
         Held::new()
     }
 
+    /// Answers presigned URLs by HTTP, as [`SimBlob::listen`] does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mvi_core::{Blob, BlobExt, BucketName, blob::{CreateBucket, Key, Presign, Put}};
+    /// use mvi_testkit::Sim;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> mvi_core::Result<()> {
+    /// let sim = Sim::new(7).calm();
+    /// let (texts, key) = (BucketName::new("acme-7f3-texts")?, Key::new("hello.txt")?);
+    /// sim.blob.create_bucket(CreateBucket::new(texts.clone())).await?;
+    /// sim.blob.put_bytes(Put::new(texts.clone(), key.clone()), "hello").await?;
+    ///
+    /// let listening = sim.listen().await?;
+    /// let link = sim.blob.presign(Presign::get(texts, key, Duration::from_secs(60))).await?;
+    /// assert!(link.url.starts_with(&format!("http://{}/", listening.address())));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SimBlob::listen`].
+    #[cfg(feature = "http")]
+    pub async fn listen(&self) -> Result<crate::Listening> {
+        self.blob.listen().await
+    }
+
     /// What has happened, the oldest first: the last 100,000 entries.
     pub fn log(&self) -> Vec<Entry> {
         self.world.catch_up();

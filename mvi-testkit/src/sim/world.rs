@@ -307,8 +307,12 @@ impl World {
     /// # Errors
     ///
     /// [`Unavailable`](ErrorKind::Unavailable) where the weather has its plane down.
-    pub(crate) async fn transfer(self: &Arc<Self>, op: &'static Op) -> Result<()> {
-        if self.takes_time() {
+    pub(crate) async fn transfer(
+        self: &Arc<Self>,
+        op: &'static Op,
+        takes_time: bool,
+    ) -> Result<()> {
+        if takes_time && self.takes_time() {
             let latency = self.weather().latency.clone();
             let took = whole_milliseconds(self.draw(&latency));
             let at = self.catch_up().after(took);

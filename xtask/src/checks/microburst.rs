@@ -194,7 +194,7 @@ fn a_rule_for_a_put_strikes_parts_and_copies_too() -> Result<()> {
 
 fn a_download_is_cut_half_way() -> Result<()> {
     with_bucket(|| {
-        s3("PUT", "/a", &[], &[b'x'; 100_000])?;
+        s3("PUT", "/a", &[], &vec![b'x'; 100_000])?;
         let cut = json!({
             "service": "s3", "operation": "GetObject", "times": 1, "response": { "abort_frac": 0.5 },
         });

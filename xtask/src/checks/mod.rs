@@ -5,6 +5,7 @@ mod dynamodb;
 mod firestore;
 mod gcs;
 mod microburst;
+mod pages;
 mod s3;
 
 use serde_json::Value;
@@ -26,7 +27,8 @@ pub(crate) fn run(up: &[&str]) -> Tally {
         .iter()
         .chain(s3::CHECKS)
         .chain(&microburst::CHECKS)
-        .chain(&firestore::CHECKS);
+        .chain(&firestore::CHECKS)
+        .chain(&pages::CHECKS);
     for check in all.filter(|check| up.contains(&check.oracle)) {
         if process::interrupted() {
             break;

@@ -227,7 +227,7 @@ fn pages(bucket: &Bucket, query: &str) -> Result<Vec<Vec<String>>> {
         pages.push(inside("Key").chain(prefixes).collect());
         match page.elements("NextContinuationToken").first() {
             Some(next) if pages.len() < 20 => {
-                token = format!("&continuation-token={}", quoted(next))
+                token = format!("&continuation-token={}", quoted(next));
             }
             _ => return Ok(pages),
         }
@@ -279,8 +279,8 @@ fn versions_are_kept_and_paged(port: u16) -> Result<()> {
         wanted(bucket.call("PUT", "?versioning=", &[], on)?, 200)?;
         let first = bucket.put("a", b"1")?.header("x-amz-version-id").to_owned();
         let second = bucket.put("a", b"2")?.header("x-amz-version-id").to_owned();
-        let marked = wanted(bucket.call("DELETE", "/a", &[], b"")?, 204)?;
-        expect(&marked.header("x-amz-delete-marker").into(), "true", "the delete's marker")?;
+        let deleted = wanted(bucket.call("DELETE", "/a", &[], b"")?, 204)?;
+        expect(&deleted.header("x-amz-delete-marker").into(), "true", "the delete's marker")?;
         refused(&bucket.get("a")?, 404, "NoSuchKey")?;
         expect(
             &bucket.get(&format!("a?versionId={first}"))?.text.into(),
@@ -298,7 +298,7 @@ fn versions_are_kept_and_paged(port: u16) -> Result<()> {
                 break;
             }
         }
-        let marker = marked.header("x-amz-version-id");
+        let marker = deleted.header("x-amz-version-id");
         let mut all = [marker, &second, &first];
         all.sort_unstable();
         found.sort();
@@ -377,7 +377,9 @@ fn a_complete_twice_answers_twice(port: u16) -> Result<()> {
     })
 }
 
-/// S3 refuses this with 412: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+/// S3 [refuses] this with 412.
+///
+/// [refuses]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 fn a_copy_keeps_no_condition_on_its_destination(port: u16) -> Result<()> {
     with_bucket(port, |bucket| {
         bucket.put("from", b"from")?;
@@ -429,9 +431,7 @@ fn wrong_checksums(bucket: &Bucket) -> Result<[Answer; 2]> {
 
 fn a_wrong_checksum_is_refused(port: u16) -> Result<()> {
     with_bucket(port, |bucket| {
-        let [put, part] = wrong_checksums(bucket)?;
-        refused(&put, 400, "BadDigest")?;
-        refused(&part, 400, "BadDigest")
+        wrong_checksums(bucket)?.iter().try_for_each(|it| refused(it, 400, "BadDigest"))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::results::{Case, Operation, Run, Unverified};
+use super::results::{Case, Operation, Run, Unverified, service_of};
 use super::{BACKENDS, Backend, Provider};
 use crate::Result;
 
@@ -15,22 +15,26 @@ pub(super) struct Sheet<'a> {
     pub(super) unverified: &'a [Unverified],
 }
 
+/// What a count is marked with that a behaviour of our own has a part in.
+const MARK: &str = "†";
+
 impl Sheet<'_> {
     /// The README's part: a row for each operation, what is not kept, what is not verified.
     pub(super) fn summary(&self) -> Result<String> {
+        self.check_marks()?;
         let columns = self.columns();
         let mut out = String::from("| Operation |");
         let mut rule = String::from("|---|");
-        let mut last = Provider::Sim;
-        for (backend, run) in &columns {
+        for of in Provider::ALL {
             // What an operation is made of stands before the columns that prove it.
-            if backend.of != last {
-                last = backend.of;
-                let _ = write!(out, " {} |", provider(last));
+            if of != Provider::Sim {
+                let _ = write!(out, " {} |", provider(of));
                 rule.push_str("---|");
             }
-            let _ = write!(out, " {} |", heading(backend, run));
-            rule.push_str(":-:|");
+            for (backend, run) in columns.iter().filter(|(backend, _)| backend.of == of) {
+                let _ = write!(out, " {} |", heading(backend, run));
+                rule.push_str(":-:|");
+            }
         }
         let _ = write!(out, "\n{rule}\n");
         for operation in &self.operations {
@@ -49,6 +53,7 @@ impl Sheet<'_> {
              declared, and has to fail, or the run does; [SUPPORT.md](SUPPORT.md) has each.\n",
         );
         self.divergences(&mut out, &columns);
+        self.shapes(&mut out, &columns);
         self.gaps(&mut out);
         Ok(out)
     }
@@ -60,22 +65,45 @@ impl Sheet<'_> {
         operation: &Operation,
         counts: impl Fn(&Case) -> bool,
     ) -> Result<()> {
-        let mut last = Provider::Sim;
-        for (backend, run) in columns {
-            if backend.of != last {
-                last = backend.of;
-                let calls = if last == Provider::Aws { &operation.aws } else { &operation.google };
-                let _ = write!(out, " {calls} |");
+        for of in Provider::ALL {
+            match of {
+                Provider::Sim => {}
+                Provider::Aws => {
+                    let _ = write!(out, " {} |", operation.aws);
+                }
+                Provider::Google => {
+                    let _ = write!(out, " {} |", operation.google);
+                }
             }
-            let cases: Vec<&Case> = self.cases(run).filter(|case| counts(case)).collect();
-            if cases.is_empty() {
-                return Err(format!("no case calls {} on {}", operation.name, backend.name));
+            for (backend, run) in columns.iter().filter(|(backend, _)| backend.of == of) {
+                let cases: Vec<&Case> = self.cases(run).filter(|case| counts(case)).collect();
+                if cases.is_empty() {
+                    return Err(format!("no case calls {} on {}", operation.name, backend.name));
+                }
+                let kept = cases.iter().filter(|case| case.divergence.is_none()).count();
+                let marked = self.unverified.iter();
+                let marked = marked.filter(|it| it.marks(backend.name, &operation.name)).count();
+                let mark = if marked > 0 { MARK } else { "" };
+                let _ = write!(out, " {kept}/{}{mark} |", cases.len());
             }
-            let kept = cases.iter().filter(|case| case.divergence.is_none()).count();
-            let _ = write!(out, " {kept}/{} |", cases.len());
         }
         out.push('\n');
         Ok(())
+    }
+
+    /// Fails where what is unverified is of an operation that is not there.
+    fn check_marks(&self) -> Result<()> {
+        let known = |method: &String| {
+            self.operations.iter().any(|it| it.name == format!("{}.{method}", self.service))
+        };
+        let all = self.unverified.iter().flat_map(|it| &it.operations);
+        match all.into_iter().find(|method| !known(method)) {
+            Some(method) => Err(format!(
+                "support/unverified.toml is of {}.{method}, which is no operation",
+                self.service
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Each reason once, with how many promises it costs.
@@ -96,12 +124,29 @@ impl Sheet<'_> {
         }
     }
 
+    /// What the marked counts lean on.
+    fn shapes(&self, out: &mut String, columns: &[(&Backend, &Run)]) {
+        let mut any = false;
+        for (backend, run) in columns {
+            let own = |it: &&Unverified| it.backend.as_deref() == Some(backend.name);
+            for shape in self.unverified.iter().filter(own) {
+                if !any {
+                    let _ = writeln!(out, "\n{MARK} Shape confirmed, behaviour unverified:\n");
+                    any = true;
+                }
+                let _ =
+                    writeln!(out, "- **{}**: {}: {}", heading(backend, run), shape.what, shape.why);
+            }
+        }
+    }
+
     fn gaps(&self, out: &mut String) {
-        if self.unverified.is_empty() {
+        let gaps: Vec<_> = self.unverified.iter().filter(|it| it.backend.is_none()).collect();
+        if gaps.is_empty() {
             return;
         }
         out.push_str("\nNot verified by any program that we did not write:\n\n");
-        for gap in self.unverified {
+        for gap in gaps {
             let _ = writeln!(out, "- **{}**: {}: {}", gap.provider, gap.what, gap.why);
         }
     }
@@ -148,9 +193,11 @@ impl Sheet<'_> {
         out
     }
 
+    /// The backends that ran cases of this service.
     fn columns(&self) -> Vec<(&'static Backend, &Run)> {
         let of = |backend: &'static Backend| Some((backend, self.runs.get(backend.name)?));
-        BACKENDS.iter().filter_map(of).collect()
+        let all = BACKENDS.iter().filter_map(of);
+        all.filter(|(_, run)| run.services().contains(self.service)).collect()
     }
 
     fn cases<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = &'a Case> {
@@ -158,7 +205,7 @@ impl Sheet<'_> {
     }
 
     fn owns(&self, case: &str) -> bool {
-        case.split_once("::").is_some_and(|(service, _)| service == self.service)
+        service_of(case) == Some(self.service)
     }
 }
 
@@ -177,14 +224,30 @@ fn provider(of: Provider) -> &'static str {
     }
 }
 
-/// Puts a service's part where the README has room for it.
+const CLOSE: &str = "<!-- /support -->";
+
+/// Puts a service's part where the README has room for it. A service that has none yet gets it
+/// after the last one that has.
 pub(super) fn between_markers(readme: &str, service: &str, part: &str) -> Result<String> {
     let open = format!("<!-- support:{service} -->");
-    let close = "<!-- /support -->";
-    let missing = || format!("README.md lacks the markers `{open}` and, after it, `{close}`");
-    let (before, rest) = readme.split_once(&open).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(close).ok_or_else(missing)?;
-    Ok(format!("{before}{open}\n{part}{close}{after}"))
+    if let Some((before, rest)) = readme.split_once(&open) {
+        let missing = || format!("README.md lacks the marker `{CLOSE}` after `{open}`");
+        let (_, after) = rest.split_once(CLOSE).ok_or_else(missing)?;
+        return Ok(format!("{before}{open}\n{part}{CLOSE}{after}"));
+    }
+    let missing = || format!("README.md lacks the markers `{open}` and, after it, `{CLOSE}`");
+    let (before, after) = readme.rsplit_once(CLOSE).ok_or_else(missing)?;
+    let title = title(service);
+    Ok(format!("{before}{CLOSE}\n\n### {title}\n\n{open}\n{part}{CLOSE}{after}"))
+}
+
+/// A service as its trait is called: `LoadBalancer` of `load_balancer`.
+fn title(service: &str) -> String {
+    let words = service.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    });
+    words.collect()
 }
 
 /// The whole of SUPPORT.md.
@@ -244,19 +307,69 @@ mod tests {
     #[test]
     fn an_operation_counts_the_promises_that_call_it() {
         let runs = runs();
-        let gap = Unverified { provider: "AWS".into(), what: "quota".into(), why: "none".into() };
-        let unverified = &[gap];
+        let gap = Unverified {
+            provider: "AWS".into(),
+            what: "quota".into(),
+            why: "none".into(),
+            backend: None,
+            operations: vec![],
+        };
+        let shape = Unverified {
+            what: "puts".into(),
+            why: "ours".into(),
+            backend: Some("moto".into()),
+            operations: vec!["put".into()],
+            ..gap.clone()
+        };
+        let unverified = &[gap, shape];
         let sheet = Sheet { service: "kv", runs: &runs, operations: operations(), unverified };
         let text = sheet.summary().unwrap();
         assert!(
-            text.contains("| Operation | Sim | AWS | moto 5.2.5 |\n|---|:-:|---|:-:|\n"),
+            text.contains(
+                "| Operation | Sim | AWS | moto 5.2.5 | Google Cloud |\n|---|:-:|---|:-:|---|\n"
+            ),
             "{text}"
         );
-        assert!(text.contains("| `kv.get` | 1/1 | `getItem` | 1/1 |"), "{text}");
-        assert!(text.contains("| `kv.put` | 2/2 | `putItem` | 1/2 |"), "{text}");
-        assert!(text.contains("| **all promises** | 2/2 |  | 1/2 |"), "{text}");
+        assert!(text.contains("| `kv.get` | 1/1 | `getItem` | 1/1 | `Commit` |\n"), "{text}");
+        assert!(text.contains("| `kv.put` | 2/2 | `putItem` | 1/2† | `Commit` |\n"), "{text}");
+        assert!(text.contains("| **all promises** | 2/2 |  | 1/2 |  |\n"), "{text}");
         assert!(text.contains("- **moto 5.2.5**: one at a time (1)"), "{text}");
         assert!(text.contains("- **AWS**: quota: none"), "{text}");
+        let shape = "† Shape confirmed, behaviour unverified:\n\n- **moto 5.2.5**: puts: ours\n";
+        assert!(text.contains(shape), "{text}");
+    }
+
+    #[test]
+    fn a_mark_is_of_an_operation_that_is_there() {
+        let runs = runs();
+        let unverified = &[Unverified {
+            provider: "AWS".into(),
+            what: "puts".into(),
+            why: "ours".into(),
+            backend: Some("moto".into()),
+            operations: vec!["putt".into()],
+        }];
+        let sheet = Sheet { service: "kv", runs: &runs, operations: operations(), unverified };
+        assert!(sheet.summary().unwrap_err().contains("kv.putt"));
+    }
+
+    #[test]
+    fn a_backend_is_in_the_tables_of_what_it_has() {
+        let mut runs = runs();
+        let blob = run("fake-gcs-server", &[("blob::a_put", &["blob.put"], None)]);
+        runs.insert("gcs".to_owned(), blob);
+        let both =
+            [("kv::a_put", &["kv.get", "kv.put"][..], None), ("blob::a_put", &["blob.put"], None)];
+        runs.insert("sim".to_owned(), run("memory", &both));
+        let kv = Sheet { service: "kv", runs: &runs, operations: operations(), unverified: &[] };
+        assert!(!kv.summary().unwrap().contains("fake-gcs-server"));
+        let put =
+            Operation { name: "blob.put".into(), aws: "`Put`".into(), google: "`Insert`".into() };
+        let blob = Sheet { service: "blob", runs: &runs, operations: vec![put], unverified: &[] };
+        let text = blob.summary().unwrap();
+        assert!(text.contains("| Sim | AWS | Google Cloud | fake-gcs-server |"), "{text}");
+        assert!(text.contains("| `blob.put` | 1/1 | `Put` | `Insert` | 1/1 |"), "{text}");
+        assert!(!blob.page().contains("moto"), "{}", blob.page());
     }
 
     #[test]
@@ -287,5 +400,18 @@ mod tests {
         assert_eq!(written, "# Title\n<!-- support:kv -->\nnew\n<!-- /support -->\nend\n");
         assert_eq!(between_markers(&written, "kv", "new\n").unwrap(), written);
         assert!(between_markers("# Title\n", "kv", "new\n").is_err());
+        assert!(between_markers("<!-- support:kv -->\n", "kv", "new\n").is_err());
+    }
+
+    #[test]
+    fn a_service_without_markers_comes_after_the_last_that_has() {
+        let readme = "<!-- support:kv -->\nkv\n<!-- /support -->\n\n## End\n";
+        let written = between_markers(readme, "load_balancer", "new\n").unwrap();
+        assert_eq!(
+            written,
+            "<!-- support:kv -->\nkv\n<!-- /support -->\n\n### LoadBalancer\n\n\
+             <!-- support:load_balancer -->\nnew\n<!-- /support -->\n\n## End\n"
+        );
+        assert_eq!(between_markers(&written, "load_balancer", "new\n").unwrap(), written);
     }
 }

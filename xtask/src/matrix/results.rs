@@ -18,6 +18,18 @@ pub(super) struct Run {
     pub(super) cases: BTreeMap<String, Case>,
 }
 
+impl Run {
+    /// The services that have cases in it.
+    pub(super) fn services(&self) -> BTreeSet<&str> {
+        self.cases.keys().filter_map(|name| service_of(name)).collect()
+    }
+}
+
+/// The service that a case is of: `kv` of `kv::a_get_of_nothing_is_none`.
+pub(super) fn service_of(case: &str) -> Option<&str> {
+    Some(case.split_once("::")?.0)
+}
+
 /// What came of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Case {
@@ -94,23 +106,33 @@ fn texts(list: &Value) -> BTreeSet<String> {
 /// real server a retry may add one.
 pub(super) fn last_run(folder: &Path) -> Result<BTreeMap<String, Run>> {
     let mut runs = read_all(folder, Run::of_suite)?;
-    let Some((_, first)) = runs.iter().next() else { return Ok(runs) };
-    let all: BTreeSet<String> = runs.values().flat_map(|run| run.cases.keys().cloned()).collect();
-    for (name, run) in &runs {
-        let missing: Vec<_> = all.iter().filter(|case| !run.cases.contains_key(*case)).collect();
-        if let Some(case) = missing.first() {
-            return Err(format!(
-                "{} of {} cases did not run on {name}, {case} among them: run the whole suite",
-                missing.len(),
-                all.len()
-            ));
+    whole(&runs)?;
+    let sim = runs.get("sim").cloned();
+    for (name, case) in runs.values_mut().flat_map(|run| &mut run.cases) {
+        if let Some(reference) = sim.as_ref().and_then(|sim| sim.cases.get(name)) {
+            case.ops.clone_from(&reference.ops);
         }
     }
-    let reference = runs.get("sim").unwrap_or(first).clone();
-    for (name, case) in runs.values_mut().flat_map(|run| &mut run.cases) {
-        case.ops.clone_from(&reference.cases[name].ops);
-    }
     Ok(runs)
+}
+
+/// Fails where a backend ran some cases of a service, and not all that another one ran.
+fn whole(runs: &BTreeMap<String, Run>) -> Result<()> {
+    let all: BTreeSet<&String> = runs.values().flat_map(|run| run.cases.keys()).collect();
+    for (name, run) in runs {
+        for service in run.services() {
+            let wanted = || all.iter().filter(|case| service_of(case) == Some(service));
+            let missing: Vec<_> = wanted().filter(|case| !run.cases.contains_key(**case)).collect();
+            if let Some(case) = missing.first() {
+                return Err(format!(
+                    "{} of {} cases did not run on {name}, {case} among them: run the whole suite",
+                    missing.len(),
+                    wanted().count()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The results that the tree keeps.
@@ -138,10 +160,9 @@ fn read_all(folder: &Path, parse: fn(&Value) -> Result<Run>) -> Result<BTreeMap<
     Ok(runs)
 }
 
-/// The services that have cases.
+/// The services that have cases in any run.
 pub(super) fn services(runs: &BTreeMap<String, Run>) -> BTreeSet<String> {
-    let names = runs.values().flat_map(|run| run.cases.keys());
-    names.filter_map(|name| Some(name.split_once("::")?.0.to_owned())).collect()
+    runs.values().flat_map(Run::services).map(str::to_owned).collect()
 }
 
 /// An operation, and what it is made of on each provider.
@@ -182,7 +203,8 @@ fn operations_of_page(service: &str, page: &str) -> Vec<Operation> {
         .take_while(|line| line.starts_with('|'));
     for line in table {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [names, aws, google] = cells[..] else { continue };
+        // A fourth column has the limits.
+        let [names, aws, google, ..] = cells[..] else { continue };
         let names: Vec<&str> = quoted(names).collect();
         for (at, name) in names.iter().enumerate() {
             found.push(Operation {
@@ -219,6 +241,20 @@ pub(super) struct Unverified {
     pub(super) what: String,
     /// Why nothing here can show it, and what stands in.
     pub(super) why: String,
+    /// The backend whose cases pass on a behaviour that we wrote ourselves: of those the shape is
+    /// confirmed and the behaviour is not.
+    pub(super) backend: Option<String>,
+    /// The operations that this is so of, as in `copy`; all, where there are none.
+    pub(super) operations: Vec<String>,
+}
+
+impl Unverified {
+    /// Whether it is of this operation, as in `blob.copy`, on this backend.
+    pub(super) fn marks(&self, backend: &str, operation: &str) -> bool {
+        let method = operation.split_once('.').map_or(operation, |(_, method)| method);
+        self.backend.as_deref() == Some(backend)
+            && (self.operations.is_empty() || self.operations.iter().any(|it| it == method))
+    }
 }
 
 /// What no oracle shows, by service, in the order of the file.
@@ -239,10 +275,20 @@ fn unverified_of_text(text: &str) -> Result<BTreeMap<String, Vec<Unverified>>> {
                 text.map(str::to_owned)
                     .ok_or_else(|| format!("an entry of {service} lacks `{name}`"))
             };
+            let backend = entry.get("backend").and_then(toml::Value::as_str).map(str::to_owned);
+            if let Some(name) = &backend
+                && !BACKENDS.iter().any(|it| it.name == name)
+            {
+                return Err(format!("an entry of {service} is of `{name}`, which is no column"));
+            }
+            let operations = entry.get("operations").and_then(toml::Value::as_array);
+            let operations = operations.into_iter().flatten().filter_map(toml::Value::as_str);
             list.push(Unverified {
                 provider: field("provider")?,
                 what: field("what")?,
                 why: field("why")?,
+                backend,
+                operations: operations.map(str::to_owned).collect(),
             });
         }
         services.insert(service.clone(), list);
@@ -287,14 +333,18 @@ mod tests {
         let page = "//! Kv: records.\n//!\n//! | operation | AWS | Google |\n//! |---|---|---|\n\
                     //! | `get`, `get_many` | `GetItem`, `BatchGetItem` | `BatchGet` |\n\
                     //! | `put` | `PutItem` | — |\n\
+                    //! | `copy` | `CopyObject` | `rewrite` | 5 TiB |\n\
+                    //! | `abort` | `Abort` | `delete` of each part | |\n\
                     //!\n//! | limit | value |\n//! |---|---|\n//! | `key` | 700 B |\nuse x;\n";
         let found = operations_of_page("kv", page);
         let names: Vec<_> = found.iter().map(|operation| operation.name.as_str()).collect();
-        assert_eq!(names, ["kv.get", "kv.get_many", "kv.put"]);
+        assert_eq!(names, ["kv.get", "kv.get_many", "kv.put", "kv.copy", "kv.abort"]);
         assert_eq!(found[0].aws, "`GetItem`");
         assert_eq!(found[1].aws, "`BatchGetItem`");
         assert_eq!(found[1].google, "`BatchGet`");
         assert_eq!(found[2].google, "—");
+        assert_eq!(found[3].google, "`rewrite`");
+        assert_eq!(found[4].google, "`delete` of each part");
     }
 
     #[test]
@@ -304,5 +354,37 @@ mod tests {
         assert!(error.contains("`why`"), "{error}");
         let good = format!("{text}why = \"no emulator throttles\"\n");
         assert_eq!(unverified_of_text(&good).unwrap()["kv"].len(), 1);
+    }
+
+    #[test]
+    fn what_is_unverified_may_be_of_some_operations_on_a_backend() {
+        let entry = "[[blob]]\nprovider = \"Google\"\nwhat = \"copies\"\nwhy = \"ours\"\n";
+        let of = |more: &str| unverified_of_text(&format!("{entry}{more}"));
+        let some = of("backend = \"gcs\"\noperations = [\"copy\"]\n").unwrap()["blob"][0].clone();
+        assert!(some.marks("gcs", "blob.copy"));
+        assert!(!some.marks("gcs", "blob.get") && !some.marks("moto", "blob.copy"));
+        assert!(of("backend = \"gcs\"\n").unwrap()["blob"][0].marks("gcs", "blob.get"));
+        assert!(!of("").unwrap()["blob"][0].marks("gcs", "blob.copy"));
+        assert!(of("backend = \"gcz\"\n").unwrap_err().contains("`gcz`"));
+    }
+
+    fn ran(cases: &[&str]) -> Run {
+        let case = Case { divergence: None, ops: BTreeSet::new() };
+        let cases = cases.iter().map(|name| ((*name).to_owned(), case.clone()));
+        Run { oracle: "a test".to_owned(), cases: cases.collect() }
+    }
+
+    #[test]
+    fn a_service_is_run_whole_or_not_at_all() {
+        let mut runs = BTreeMap::from([
+            ("sim".to_owned(), ran(&["kv::a", "kv::b", "blob::a"])),
+            ("dynalite".to_owned(), ran(&["kv::a", "kv::b"])),
+            ("gcs".to_owned(), ran(&["blob::a"])),
+        ]);
+        assert_eq!(whole(&runs), Ok(()));
+        assert_eq!(services(&runs), BTreeSet::from(["kv".to_owned(), "blob".to_owned()]));
+        runs.insert("moto".to_owned(), ran(&["kv::a", "blob::a"]));
+        let error = whole(&runs).unwrap_err();
+        assert!(error.contains("1 of 2 cases did not run on moto, kv::b"), "{error}");
     }
 }

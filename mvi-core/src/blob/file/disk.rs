@@ -3,8 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
 };
 
+use futures::lock::Mutex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::task::spawn_blocking;
@@ -28,6 +30,11 @@ impl Stamp {
     }
 }
 
+/// A path as errors say it, without what would break a line.
+pub(in crate::blob) fn named(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
+}
+
 /// What is told of a local file that failed.
 pub(in crate::blob) fn local(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| {
@@ -35,7 +42,7 @@ pub(in crate::blob) fn local(what: &'static str, path: &Path) -> impl Fn(io::Err
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
             _ => ErrorKind::Invalid,
         };
-        Error::new(kind, format!("{what} {path:?}: {}", error.kind()))
+        Error::new(kind, format!("{what} {}: {}", named(path), error.kind()))
             .with_applied(Applied::No)
             .with_source(error)
     }
@@ -51,16 +58,41 @@ pub(in crate::blob) async fn blocking<R: Send + 'static>(
     match spawn_blocking(move || run(&owned)).await {
         Ok(done) => done.map_err(local(what, path)),
         // It has panicked, or the runtime is going.
-        Err(error) => Err(Error::new(ErrorKind::Internal, format!("{what} {path:?}: given up"))
-            .with_applied(Applied::No)
-            .with_source(error)),
+        Err(error) => {
+            Err(Error::new(ErrorKind::Internal, format!("{what} {}: given up", named(path)))
+                .with_applied(Applied::No)
+                .with_source(error))
+        }
     }
+}
+
+/// Held by what changes the names of files, until it is done. A call that is dropped leaves such a change running: the next must
+/// not look before it has settled.
+static CHANGING: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+
+/// Waits for what calls that were dropped have left running.
+pub(in crate::blob) async fn settled() {
+    drop(CHANGING.lock().await);
+}
+
+/// Runs what changes the names of files, one at a time.
+async fn change(
+    what: &'static str,
+    path: &Path,
+    run: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+) -> Result<()> {
+    let turn = Arc::clone(&CHANGING).lock_owned().await;
+    blocking(what, path, move |path| {
+        let _turn = turn;
+        run(path)
+    })
+    .await
 }
 
 /// The path of the same name with more behind it.
 pub(in crate::blob) fn beside(path: &Path, suffix: &str) -> Result<PathBuf> {
     let Some(name) = path.file_name() else {
-        return invalid(format!("{path:?} has no file name"));
+        return invalid(format!("{} has no file name", named(path)));
     };
     let mut name = name.to_owned();
     name.push(suffix);
@@ -70,7 +102,7 @@ pub(in crate::blob) fn beside(path: &Path, suffix: &str) -> Result<PathBuf> {
 /// Writes a small file whole, in place of what was there, so that a crash at any moment leaves one or the other.
 pub(super) async fn replace(path: &Path, bytes: Vec<u8>) -> Result<()> {
     let part = beside(path, PARTIAL)?;
-    blocking("can't write", path, move |path| {
+    change("can't write", path, move |path| {
         let mut file = fs::File::create(&part)?;
         io::Write::write_all(&mut file, &bytes)?;
         file.sync_all()?;
@@ -83,7 +115,7 @@ pub(super) async fn replace(path: &Path, bytes: Vec<u8>) -> Result<()> {
 
 /// Puts a file that is whole and flushed in the place of another.
 pub(in crate::blob) async fn move_to(part: PathBuf, path: &Path) -> Result<()> {
-    blocking("can't write", path, move |path| {
+    change("can't write", path, move |path| {
         fs::rename(&part, path)?;
         sync_folder(path)
     })
@@ -92,7 +124,7 @@ pub(in crate::blob) async fn move_to(part: PathBuf, path: &Path) -> Result<()> {
 
 /// Removes a file. Removing what is not there succeeds.
 pub(super) async fn remove(path: &Path) -> Result<()> {
-    blocking("can't remove", path, |path| match fs::remove_file(path) {
+    change("can't remove", path, |path| match fs::remove_file(path) {
         Ok(()) => sync_folder(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -132,6 +164,7 @@ pub(super) async fn state<S: DeserializeOwned>(
 ) -> Result<(Kept<S>, Vec<u8>)> {
     /// More than any state has.
     const MOST_BYTES: u64 = 64 << 20;
+    settled().await;
     let mut text = blocking("can't read", path, |path| {
         match fs::metadata(path) {
             Ok(meta) if meta.len() > MOST_BYTES => return Ok(vec![b'?']),
@@ -150,7 +183,8 @@ pub(super) async fn state<S: DeserializeOwned>(
     let found: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
     let Some(found) = found.filter(|it| it.get("format").is_some_and(|it| *it == format)) else {
         return invalid(format!(
-            "{path:?} is not a state of {format}: name another file, or remove this one"
+            "{} is not a state of {format}: name another file, or remove this one",
+            named(path)
         ));
     };
     if found.get("version").is_none_or(|it| *it != version) {

@@ -135,15 +135,16 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             }
         }
         if there.is_empty() {
-            let file =
-                self.open(OpenOptions::new().write(true).create(true).truncate(true)).await?;
+            // A new file, and not the old one cut short: a call that was dropped may still write to that.
+            disk::remove(&self.partial).await?;
+            let file = self.open(OpenOptions::new().write(true).create_new(true)).await?;
             file.set_len(now.bytes).await.map_err(local("can't write", &self.partial))?;
         }
-        let notes = self.notes(&now, &there).await?;
+        let book = self.notes(&now, &there).await?;
         self.gauge.add(there.keys().map(|part| length(&range(*part, &now))).sum());
         let wanted = (0..count(&now)).filter(|part| !there.contains_key(part));
         let read = stream::iter(wanted.map(Ok::<_, Error>))
-            .map_ok(|part| self.range(part, &now, notes.as_ref()))
+            .map_ok(|part| self.range(part, &now, book.as_ref()))
             .try_buffer_unordered(self.parallel)
             .try_collect::<BTreeMap<_, _>>()
             .await;

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     Gauge, PutFile,
-    disk::{self, Kept, Stamp, local},
+    disk::{self, Kept, Stamp, local, named},
 };
 use crate::{
     Applied, Error, ErrorKind, Result,
@@ -258,8 +258,8 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         match self.open.is_unchanged().await {
             Ok(true) => {}
             Ok(false) => {
-                let path = &self.open.path;
-                return Err((Error::invalid(format!("{path:?} changed while it was sent")), true));
+                let path = named(&self.open.path);
+                return Err((Error::invalid(format!("{path} changed while it was sent")), true));
             }
             Err(error) => return Err((error, false)),
         }
@@ -339,7 +339,7 @@ impl Open {
         let file = File::open(&path).await.map_err(local("can't read", &path))?;
         let meta = file.metadata().await.map_err(local("can't read", &path))?;
         if !meta.is_file() {
-            return invalid(format!("{path:?} is no file"));
+            return invalid(format!("{} is no file", named(&path)));
         }
         Ok(Self { file: Mutex::new(file), stamp: Stamp::of(&meta), path })
     }
@@ -375,7 +375,7 @@ impl Open {
             let most = left.min(READ_BYTES as u64);
             let found = (&mut *file).take(most).read_buf(&mut buffer).await.map_err(wrong())?;
             if found == 0 {
-                return invalid(format!("{:?} became shorter while it was sent", self.path));
+                return invalid(format!("{} became shorter while it was sent", named(&self.path)));
             }
             each(&buffer);
             left -= found as u64;

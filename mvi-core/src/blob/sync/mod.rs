@@ -17,7 +17,7 @@ use super::{
     check::invalid,
     file::{
         Fresh,
-        disk::{self, local as failed},
+        disk::{self, local as failed, named},
         pour,
     },
     many::{delete_all, told},
@@ -257,16 +257,16 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         let SyncDir { dir, bucket, prefix, properties, .. } = &self.request;
         let walked = local::walk(dir).await?;
         let Some(Walked { files, skipped, nameless }) = walked else {
-            return invalid(format!("{dir:?} is no directory"));
+            return invalid(format!("{} is no directory", named(dir)));
         };
         // All is known to be a key before anything is sent.
         if let Some(path) = nameless.first() {
-            return invalid(format!("{path:?} is not UTF-8, and can't be a key"));
+            return invalid(format!("{} is not UTF-8, and can't be a key", named(path)));
         }
         let mut puts = BTreeMap::new();
         for file in files {
             let key = Key::new(format!("{prefix}{}", file.below))
-                .map_err(|e| Error::invalid(format!("{:?}: {}", file.path, e.message())))?;
+                .map_err(|e| Error::invalid(format!("{}: {}", named(&file.path), e.message())))?;
             let mut put = Put::new(bucket.clone(), key.clone());
             if let Some(PropertiesOf(of)) = properties {
                 put = put.properties(of(&key));
@@ -347,10 +347,8 @@ impl<B: Blob + ?Sized> Job<'_, B> {
     async fn down(&self, done: &mut Synced) -> Result<()> {
         let SyncDir { dir, prefix, .. } = &self.request;
         let there = self.listed().await?;
-        let Walked { files, skipped, nameless } = match local::walk(dir).await? {
-            Some(walked) => walked,
-            None => Walked::default(),
-        };
+        let walked = local::walk(dir).await?;
+        let Walked { files, skipped, nameless } = walked.unwrap_or_default();
         done.skipped.extend(skipped);
         let no_key = "its name is not UTF-8, and can't be a key";
         done.skipped.extend(nameless.iter().map(|it| Skipped::new(it.to_string_lossy(), no_key)));

@@ -1,5 +1,6 @@
 //! What hooks may do with a call.
 
+mod download;
 mod stock;
 
 use std::{
@@ -447,4 +448,12 @@ fn every_operation_of_kv_has_its_own_name() {
     let names: std::collections::BTreeSet<_> = crate::kv::OPS.iter().map(|it| it.name()).collect();
     assert_eq!(names.len(), crate::kv::OPS.len());
     assert!(names.iter().all(|it| it.starts_with("kv.")));
+}
+
+#[test]
+fn every_operation_of_blob_has_its_own_name() {
+    let names: std::collections::BTreeSet<_> =
+        crate::blob::OPS.iter().map(|it| it.name()).collect();
+    assert_eq!(names.len(), crate::blob::OPS.len());
+    assert!(names.contains("blob.get") && names.iter().all(|it| it.starts_with("blob.")));
 }

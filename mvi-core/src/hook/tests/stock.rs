@@ -188,6 +188,21 @@ mod meter {
         ];
         assert_eq!(seen, expected.into());
     }
+
+    #[test]
+    fn a_download_is_one_call_of_many_waits() {
+        let seen = metered(async {
+            let shelf = download::shelf(Duration::from_millis(250), Meter);
+            let loot = download::Shelf::fetch(&shelf, name()).await.unwrap();
+            assert_eq!(drain(loot.body).await.0, [0, 1, 2]);
+        });
+        // The call, three chunks, and the end, which is there at once.
+        let expected = [
+            (key("mvi_call_seconds", "shelf.fetch", None), (5, 1_000)),
+            (key("mvi_calls_total", "shelf.fetch", None), (1, 0)),
+        ];
+        assert_eq!(seen, expected.into());
+    }
 }
 
 mod trace {

@@ -6,8 +6,8 @@ use futures::{StreamExt as _, stream};
 use mvi_core::{
     Blob, Error, ErrorKind, Result,
     blob::{
-        Body, Encryption, MAX_METADATA_BYTES, MAX_OBJECT_BYTES, MAX_PARTS, Metadata, PartNumber,
-        Properties, Replay, StartUpload,
+        Body, Encryption, MAX_METADATA_BYTES, MAX_METADATA_NAMES, MAX_OBJECT_BYTES, MAX_PARTS,
+        Metadata, PartNumber, Properties, Replay, StartUpload,
     },
 };
 
@@ -18,10 +18,21 @@ pub(super) async fn metadata_is_at_most_1_900_bytes(
     scope: &Scope,
 ) -> Result<()> {
     let place = Place::shared(blob, scope).await?;
+    let names = |count: usize| {
+        (0..count).try_fold(Metadata::new(), |all, n| all.with(format!("n-{n:02}"), ""))
+    };
+    assert_eq!(
+        names(MAX_METADATA_NAMES + 1).expect_err("a name too many").kind(),
+        ErrorKind::Invalid
+    );
+    let key = place.key("names")?;
+    let properties = Properties { metadata: names(MAX_METADATA_NAMES)?, ..Properties::default() };
+    blob.put(place.put(&key).properties(properties.clone()), "1".into()).await?;
+    assert_eq!(place.head(&key).await?.properties.metadata, properties.metadata);
     // In one, and in many.
     let one = Metadata::new().with("name", "v".repeat(MAX_METADATA_BYTES - 4))?;
-    let many = (0..95)
-        .try_fold(Metadata::new(), |all, n| all.with(format!("n-{n:02}"), "v".repeat(16)))?;
+    let many = (0..50)
+        .try_fold(Metadata::new(), |all, n| all.with(format!("n-{n:02}"), "v".repeat(34)))?;
     for (name, metadata) in [("one", one), ("many", many)] {
         let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
         assert_eq!(bytes, 1_900);

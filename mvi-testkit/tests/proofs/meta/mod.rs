@@ -1,142 +1,101 @@
 //! A suite is as good as the broken implementations that it catches.
 
-mod broken;
-mod flaw;
+macro_rules! flaws {
+    ($($(#[$doc:meta])* $flaw:ident,)+) => {
+        /// A promise that is broken, and how.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Flaw { $($(#[$doc])* $flaw),+ }
 
-use std::{
-    io::{self, Write as _},
-    sync::Arc,
-};
-
-use mvi_core::Cloud;
-use mvi_testkit::{
-    Sim,
-    conformance::{Backend, check, names},
-};
-
-pub(crate) use self::{broken::Broken, flaw::Flaw};
-
-/// Each flaw, and the case that names the promise that it breaks.
-const CAUGHT_BY: &[(Flaw, &str)] = &[
-    // Tables.
-    (Flaw::CreateTakesOtherSettings, "kv::a_name_with_other_settings_already_exists"),
-    (Flaw::CreateRefusesARepeat, "kv::a_create_repeats_safely"),
-    (Flaw::DeletedTablesKeepTheirRecords, "kv::a_table_created_after_its_deletion_is_empty"),
-    (Flaw::DeleteOfNoTableFails, "kv::a_delete_of_no_table_succeeds"),
-    (Flaw::ListIgnoresLabels, "kv::tables_are_listed_by_all_of_their_labels"),
-    (Flaw::NoTableReadsAsEmpty, "kv::every_operation_on_no_table_is_not_found"),
-    // Records.
-    (Flaw::PutMerges, "kv::a_put_replaces_the_whole_item"),
-    (Flaw::NullsAreDropped, "kv::every_kind_of_value_is_read_back"),
-    (Flaw::IntegersAreFloats, "kv::numbers_keep_their_value"),
-    (Flaw::TheSameItemIsNoWrite, "kv::each_write_has_a_version_of_its_own"),
-    (Flaw::StrongGetIsEventual, "kv::a_strong_read_sees_the_write_before_it"),
-    (Flaw::DeleteOfNothingFails, "kv::a_delete_of_nothing_succeeds"),
-    (Flaw::DeleteTakesThePartition, "kv::a_delete_removes_the_record"),
-    (Flaw::ErrorsAreNameless, "kv::errors_name_the_operation_and_the_table"),
-    (Flaw::LongBytesAreCut, "kv::an_item_is_at_most_400_000_bytes"),
-    (Flaw::WhatIsTooLongIsIgnored, "kv::a_key_is_at_most_700_bytes"),
-    // Conditions.
-    (Flaw::PutForgetsItsCondition, "kv::absent_holds_only_where_nothing_is"),
-    (
-        Flaw::UpdateForgetsItsCondition,
-        "kv::a_conditional_update_that_does_not_hold_changes_nothing",
-    ),
-    (
-        Flaw::DeleteForgetsItsCondition,
-        "kv::a_conditional_delete_that_does_not_hold_changes_nothing",
-    ),
-    (Flaw::VersionMeansPresent, "kv::a_stale_version_conflicts_and_changes_nothing"),
-    (Flaw::NeWantsSomething, "kv::what_is_absent_is_different_from_every_value"),
-    (Flaw::NumbersCompareAsText, "kv::numbers_compare_as_numbers"),
-    (Flaw::NowIsLongAgo, "kv::times_are_resolved_by_the_provider"),
-    // Updates.
-    (Flaw::OverflowSaturates, "kv::an_increment_beyond_64_bits_conflicts_and_changes_nothing"),
-    (Flaw::AppendSkipsRepeats, "kv::an_append_keeps_order_and_repeats"),
-    (Flaw::UpdateGivesWhatWas, "kv::an_update_gives_the_record_as_it_is_now"),
-    (Flaw::ChangesAreMadeOneByOne, "kv::one_change_that_does_not_fit_undoes_the_others"),
-    // Races.
-    (Flaw::PutLooksThenWrites, "kv::one_of_many_creators_wins"),
-    (Flaw::UpdateReadsThenWrites, "kv::increments_add_up"),
-    (Flaw::TransactReadsThenWrites, "kv::one_of_many_transactions_takes_all_the_keys"),
-    // Expiry.
-    (Flaw::NothingExpires, "kv::an_expired_record_is_never_returned"),
-    (Flaw::ConditionsSeeTheExpired, "kv::conditions_take_an_expired_record_as_absent"),
-    (Flaw::UpdateRevivesTheExpired, "kv::an_update_of_an_expired_record_starts_empty"),
-    (Flaw::UpdateForgetsTheExpiry, "kv::an_update_keeps_or_changes_the_expiry"),
-    // Many at once.
-    (Flaw::GetManyAnswersInItsOwnOrder, "kv::get_many_answers_in_the_order_of_the_keys"),
-    (Flaw::GetManyStopsAtAHundred, "kv::get_many_reads_more_than_one_request_can"),
-    (Flaw::WriteManySwallowsErrors, "kv::one_failed_write_of_many_leaves_the_others"),
-    (
-        Flaw::WriteManyTakesARecordTwice,
-        "kv::two_writes_of_one_record_are_invalid_and_nothing_is_written",
-    ),
-    // Transactions.
-    (Flaw::TransactSkipsChecks, "kv::a_failing_check_changes_nothing"),
-    (Flaw::TransactTakesStepsOneByOne, "kv::a_failing_condition_of_any_step_changes_nothing"),
-    (Flaw::TransactTakesMoreThanAHundred, "kv::a_hundred_steps_are_taken_and_more_are_invalid"),
-    // Queries.
-    (Flaw::PagesLoseARecord, "kv::pages_of_any_size_lose_and_repeat_nothing"),
-    (Flaw::PagesRepeatARecord, "kv::pages_of_any_size_lose_and_repeat_nothing"),
-    (Flaw::IntegersAreSortedAsText, "kv::integers_are_ordered_as_numbers"),
-    (Flaw::TextIsSortedAsInADictionary, "kv::text_is_ordered_by_its_bytes"),
-    (Flaw::DescendingIsIgnored, "kv::descending_is_ascending_reversed"),
-    (Flaw::ExcludedBoundsAreIncluded, "kv::a_range_has_the_bounds_it_says"),
-    (Flaw::PrefixIsAnyPart, "kv::a_prefix_is_a_prefix"),
-    (Flaw::LimitIsIgnored, "kv::a_limit_is_the_most_given"),
-    (Flaw::LimitComesBeforeTheFilter, "kv::a_limit_counts_what_the_filter_lets_through"),
-    (Flaw::FilterIsIgnored, "kv::a_filter_holds_as_a_condition_does"),
-    (Flaw::CursorIsIncluded, "kv::a_cursor_resumes_after_every_record"),
-    (Flaw::CursorNeedsItsRecord, "kv::a_cursor_of_a_deleted_record_still_resumes"),
-    (Flaw::PartitionIsAPrefix, "kv::partitions_are_kept_apart"),
-    (Flaw::StrongQueryIsEventual, "kv::a_strong_query_sees_the_write_before_it"),
-    (Flaw::StreamsAreEager, "kv::nothing_is_asked_until_a_stream_is_polled"),
-    // Indexes.
-    (Flaw::IndexIsNotSparse, "kv::an_index_has_only_records_with_its_attributes"),
-    (Flaw::IndexIsNotSorted, "kv::an_index_is_ordered_by_its_sort_attribute"),
-    (Flaw::IndexIsNotUpdated, "kv::a_record_moves_in_an_index_with_its_attributes"),
-    (Flaw::StrongIndexIsEventual, "kv::a_strong_read_of_an_index_is_invalid"),
-    // Scans.
-    (Flaw::ScanStopsAfterAPage, "kv::a_scan_gives_every_record_once"),
-    (Flaw::SegmentsOverlap, "kv::segments_are_disjoint_and_complete"),
-    (Flaw::LastSegmentIsEmpty, "kv::segments_are_disjoint_and_complete"),
-];
-
-fn backend(flaw: Option<Flaw>) -> Backend {
-    Backend::simulated("broken", "none", move |seed| async move {
-        let kv = Arc::new(Broken::new(Sim::new(seed).cloud().kv, flaw));
-        Ok(Cloud { kv, ..Cloud::unsupported("only Kv is here") })
-    })
+        impl Flaw {
+            pub(crate) const ALL: &[Self] = &[$(Self::$flaw),+];
+        }
+    };
 }
 
-#[test]
-fn every_broken_kv_is_caught_by_the_case_that_names_its_promise() {
-    let missed = CAUGHT_BY.iter().filter(|(flaw, case)| match check(&backend(Some(*flaw)), case) {
+pub(crate) mod blob;
+pub(crate) mod kv;
+
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    io::{self, Write as _},
+};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mvi_core::{Error, Items, Result};
+use mvi_testkit::conformance::{Backend, check, names};
+
+/// Wants each flaw to be caught by the case beside it; `what` names what has the flaws.
+fn every<F: Copy + Debug>(what: &str, caught_by: &[(F, &str)], broken: impl Fn(F) -> Backend) {
+    let missed = caught_by.iter().filter(|(flaw, case)| match check(&broken(*flaw), case) {
         Ok(()) => true,
         // A case that ran out of real time has found nothing.
         Err(found) => found.contains("of real time") || found.contains("no case is called"),
     });
     let missed: Vec<_> = missed.collect();
-    let (caught, all) = (CAUGHT_BY.len() - missed.len(), CAUGHT_BY.len());
+    let (caught, all) = (caught_by.len() - missed.len(), caught_by.len());
     // Not `println`, which the test harness keeps for failures.
-    let _ = writeln!(io::stdout(), "caught {caught}/{all} broken kvs");
+    let _ = writeln!(io::stdout(), "caught {caught}/{all} broken {what}");
     assert!(missed.is_empty(), "{caught}/{all} caught, missed: {missed:#?}");
 }
 
-/// Else a flaw may be caught for what wraps it.
-#[test]
-fn the_same_kv_without_a_flaw_passes_every_case() {
-    let names = names();
-    let sound = backend(None);
-    let failed = names.iter().filter_map(|name| check(&sound, name).err().map(|it| (name, it)));
+/// Wants every case of a service to pass, of which there are many.
+fn passes(service: &str, sound: &Backend, many: usize) {
+    let names = names().into_iter().filter(|it| it.split("::").next() == Some(service));
+    let names: Vec<_> = names.collect();
+    let failed = names.iter().filter_map(|name| check(sound, name).err().map(|it| (name, it)));
     assert_eq!(failed.collect::<Vec<_>>(), []);
-    assert!(names.len() > 100, "{}", names.len());
+    assert!(names.len() > many, "{}", names.len());
 }
 
-#[test]
-fn every_flaw_is_tried() {
-    let tried: std::collections::BTreeSet<_> = CAUGHT_BY.iter().map(|it| it.0).collect();
-    assert_eq!(tried.len(), CAUGHT_BY.len(), "one is there twice");
-    assert_eq!(tried.into_iter().collect::<Vec<_>>(), Flaw::ALL);
+/// The flaws that are caught by something, sorted.
+fn tried<F: Copy + Ord>(caught_by: &[(F, &str)]) -> Vec<F> {
+    let tried: BTreeSet<_> = caught_by.iter().map(|it| it.0).collect();
+    assert_eq!(tried.len(), caught_by.len(), "one is there twice");
+    tried.into_iter().collect()
+}
+
+/// Changes what a stream gives, all at once.
+fn rewrite<T, F>(items: Items<T>, change: impl FnOnce(Vec<T>) -> F + Send + 'static) -> Items<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<Vec<T>>> + Send,
+{
+    let all = async move {
+        let items = change(items.try_collect().await?).await?;
+        Ok::<_, Error>(stream::iter(items.into_iter().map(Ok)))
+    };
+    stream::once(all).try_flatten().boxed()
+}
+
+/// Asks at once, and gives what was found when it is polled.
+fn eager<T: Send + 'static>(items: Items<T>) -> Items<T> {
+    let asked = tokio::spawn(items.try_collect::<Vec<_>>());
+    let all = async move {
+        let found = asked.await.unwrap()?;
+        Ok::<_, Error>(stream::iter(found.into_iter().map(Ok)))
+    };
+    stream::once(all).try_flatten().boxed()
+}
+
+/// What is wrong at the border of two pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Border {
+    Loses,
+    Repeats,
+}
+
+/// Loses or repeats the first item of each page but the first.
+fn at_borders<T: Clone>(all: Vec<T>, page: usize, border: Border) -> Vec<T> {
+    let mut given = Vec::new();
+    for (at, item) in all.into_iter().enumerate() {
+        let first_of_page = at > 0 && at % page == 0;
+        if first_of_page && border == Border::Repeats {
+            given.push(item.clone());
+        }
+        if !(first_of_page && border == Border::Loses) {
+            given.push(item);
+        }
+    }
+    given
 }

@@ -34,7 +34,7 @@ fn an_object_expires_at_the_midnight_after_its_days() {
         sim.blob.set_lifecycle(&bucket(), rules).await.unwrap();
         sim.sleep(hours(30)).await.unwrap();
         write(&sim.blob, "tmp/2", "x").await;
-        sim.sleep(hours(12) - seconds(1)).await.unwrap();
+        sim.sleep(hours(12).saturating_sub(seconds(1))).await.unwrap();
         assert_eq!(all(&sim.blob).await.len(), 4, "at {:?}", sim.elapsed());
         sim.sleep(seconds(1)).await.unwrap();
         assert_eq!(all(&sim.blob).await, ["keep", "log/1", "tmp/2"]);
@@ -157,5 +157,5 @@ fn a_year_of_a_large_bucket_passes_fast() {
         sim.blob.delete(Delete::new(bucket(), key("0/0"))).await.unwrap();
     });
     let took = started.elapsed();
-    assert!(took < seconds(30), "a simulated year took {took:?}");
+    assert!(took < seconds(20), "a simulated year took {took:?}");
 }

@@ -1,6 +1,8 @@
 //! The simulated Blob: what each call does, what its bucket does by itself, and what its weather does to it.
 
 mod calls;
+#[cfg(feature = "http")]
+mod http;
 mod lifecycle;
 mod seam;
 mod world;

@@ -1,9 +1,11 @@
 //! The promises of every service that is built, kept on each emulator, through a proxy that throttles and cuts, and where
 //! `MVI_LIVE` says so on AWS.
 
+mod mend;
+
 use std::{process::ExitCode, time::Duration};
 
-use mvi_aws::{Aws, AwsBuilder, Retries};
+use mvi_aws::{Aws, AwsBuilder, Retries, Service, Timeouts};
 use mvi_core::{
     Cloud, Error, ErrorKind, Result,
     hook::{Call, Hook},
@@ -81,12 +83,24 @@ const TAGS: [&str; 4] = [
 ];
 
 fn at(endpoint: String) -> AwsBuilder {
-    // Of ministack a number of twelve digits is an account of its own.
-    Aws::builder().region("us-east-1").endpoint(endpoint).credentials("000000000001", "anything")
+    // Of ministack a number of twelve digits is an account of its own. A busy machine is no reason to give a call up, whose
+    // outcome nobody would know then.
+    let timeouts = Timeouts {
+        read: Duration::from_secs(60),
+        attempt: Duration::from_secs(60),
+        operation: Duration::from_secs(120),
+        ..Timeouts::default()
+    };
+    Aws::builder()
+        .region("us-east-1")
+        .endpoint(endpoint)
+        .credentials("000000000001", "anything")
+        .timeouts(timeouts)
 }
 
 async fn ministack(endpoint: String) -> Result<Cloud> {
-    Ok(at(endpoint).build().await?.cloud())
+    let s3 = mend::mended(&endpoint, mend::Of::Ministack).await?;
+    Ok(at(endpoint).endpoint_for(Service::S3, s3).build().await?.cloud())
 }
 
 async fn dynalite(endpoint: String) -> Result<Cloud> {
@@ -94,7 +108,9 @@ async fn dynalite(endpoint: String) -> Result<Cloud> {
 }
 
 async fn moto(endpoint: String) -> Result<Cloud> {
-    Ok(at(endpoint).build().await?.cloud().hooked(ChangesAlone::default()))
+    let s3 = mend::mended(&endpoint, mend::Of::Moto).await?;
+    let aws = at(endpoint).endpoint_for(Service::S3, s3).build().await?;
+    Ok(aws.cloud().hooked(ChangesAlone::default()))
 }
 
 /// Lets no other call through beside one that changes something: moto takes changes at the same time one over the
@@ -148,7 +164,8 @@ async fn microburst(endpoint: String) -> Result<Cloud> {
     }
     let pause = Duration::from_millis(1);
     let retries = Retries { attempts: 8, first_pause: pause, longest_pause: 16 * pause };
-    Ok(at(endpoint).retries(retries).build().await?.cloud())
+    let s3 = mend::mended(&endpoint, mend::Of::Ministack).await?;
+    Ok(at(endpoint).endpoint_for(Service::S3, s3).retries(retries).build().await?.cloud())
 }
 
 async fn live() -> Result<Cloud> {

@@ -1,7 +1,4 @@
-//! Random sequences of operations give what a list of records gives.
-//!
-//! The model is written from the trait's documentation alone: a list, looked through from end to end. It shares no code with the simulated
-//! Kv, which uses mvi-core's evaluator, sizes and codec.
+//! Random sequences on Kv, beside a list of records.
 
 mod list;
 
@@ -22,15 +19,13 @@ use proptest::{
     option,
     prelude::*,
     sample::select,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use tokio::runtime::Builder;
 
 use self::list::List;
-use crate::meta::{Broken, Flaw};
+use super::SEQUENCES;
+use crate::meta::kv::{Broken, Flaw};
 
-/// How many sequences, and how long they are.
-const SEQUENCES: u32 = 10_000;
+/// How long a sequence is.
 const LENGTH: std::ops::Range<usize> = 3..12;
 
 /// A step of a sequence.
@@ -383,7 +378,7 @@ impl Pair {
     }
 
     /// Does it with both, and gives what both gave.
-    async fn act(&mut self, act: Act) -> (Seen, Seen) {
+    async fn both(&mut self, act: Act) -> (Seen, Seen) {
         let now = self.sim.now();
         match act {
             Act::Wait(ms) => {
@@ -509,32 +504,18 @@ impl Pair {
     }
 }
 
+impl super::Pair for Pair {
+    type Act = Act;
+    type Seen = Seen;
+
+    async fn act(&mut self, act: Act) -> (Seen, Seen) {
+        self.both(act).await
+    }
+}
+
 /// Runs so many sequences on the simulated Kv, sound or with a flaw.
 fn run(cases: u32, flaw: Option<Flaw>) -> std::result::Result<(), String> {
-    // What failed is printed whole, and its seed is of no use to another version.
-    let shrink = if flaw.is_none() { 1_000 } else { 0 };
-    let config =
-        Config { cases, failure_persistence: None, max_shrink_iters: shrink, ..Config::default() };
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let mut runner = match flaw {
-        None => TestRunner::new(config),
-        // The same sequences each time, so that what they find does not change from run to run.
-        Some(_) => {
-            TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
-        }
-    };
-    let outcome = runner.run(&sequences(), |sequence| {
-        runtime.block_on(async {
-            let mut pair = Pair::new(flaw).await;
-            for act in sequence {
-                let shown = format!("{act:?}");
-                let (found, wanted) = pair.act(act).await;
-                prop_assert_eq!(found, wanted, "after {}", shown);
-            }
-            Ok(())
-        })
-    });
-    outcome.map_err(|e| e.to_string())
+    super::run(cases, flaw.is_some(), &sequences(), async || Pair::new(flaw).await)
 }
 
 #[test]

@@ -1,16 +1,5 @@
-//! The promises that are broken, each in one way.
+//! The promises of Kv that are broken, each in one way.
 
-macro_rules! flaws {
-    ($($(#[$doc:meta])* $flaw:ident,)+) => {
-        /// A promise that is broken, and how.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(crate) enum Flaw { $($(#[$doc])* $flaw),+ }
-
-        impl Flaw {
-            pub(crate) const ALL: &[Self] = &[$(Self::$flaw),+];
-        }
-    };
-}
 flaws! {
     CreateTakesOtherSettings,
     CreateRefusesARepeat,

@@ -3,7 +3,6 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, HashMap},
-    num::NonZeroU32,
     ops::Bound,
     sync::{Arc, Mutex},
 };
@@ -19,7 +18,10 @@ use mvi_core::{
     },
 };
 
-use super::Flaw;
+use super::{
+    super::{Border, at_borders, eager, rewrite},
+    Flaw,
+};
 
 /// A sound Kv that keeps all of its promises but one.
 #[derive(Clone, Debug)]
@@ -317,18 +319,14 @@ impl Broken {
                     });
                 }
             }
-            Some(Flaw::StreamsAreEager) => {
-                let asked = tokio::spawn(kv.query(query).try_collect::<Vec<_>>());
-                let all = async move {
-                    let found = asked.await.unwrap()?;
-                    Ok::<_, Error>(stream::iter(found.into_iter().map(Ok)))
-                };
-                return stream::once(all).try_flatten().boxed();
-            }
+            Some(Flaw::StreamsAreEager) => return eager(kv.query(query)),
             Some(flaw @ (Flaw::PagesLoseARecord | Flaw::PagesRepeatARecord)) => {
                 if let Some(page) = query.page {
+                    let page = usize::try_from(page.get()).unwrap();
+                    let loses = flaw == Flaw::PagesLoseARecord;
+                    let border = if loses { Border::Loses } else { Border::Repeats };
                     let items = self.kv.query(query);
-                    return rewrite(items, async move |all| Ok(at_pages(all, page, flaw)));
+                    return rewrite(items, async move |all| Ok(at_borders(all, page, border)));
                 }
             }
             Some(Flaw::IntegersAreSortedAsText) => {
@@ -383,37 +381,6 @@ impl Broken {
         }
         self.kv.query(query)
     }
-}
-
-/// Changes what a stream gives, all at once.
-fn rewrite<F>(
-    items: Items<Record>,
-    change: impl FnOnce(Vec<Record>) -> F + Send + 'static,
-) -> Items<Record>
-where
-    F: Future<Output = Result<Vec<Record>>> + Send,
-{
-    let all = async move {
-        let records = change(items.try_collect().await?).await?;
-        Ok::<_, Error>(stream::iter(records.into_iter().map(Ok)))
-    };
-    stream::once(all).try_flatten().boxed()
-}
-
-/// Loses or repeats the record after each page.
-fn at_pages(all: Vec<Record>, page: NonZeroU32, flaw: Flaw) -> Vec<Record> {
-    let page = usize::try_from(page.get()).unwrap();
-    let mut given = Vec::new();
-    for (at, record) in all.into_iter().enumerate() {
-        let first_of_page = at > 0 && at % page == 0;
-        if first_of_page && flaw == Flaw::PagesRepeatARecord {
-            given.push(record.clone());
-        }
-        if !(first_of_page && flaw == Flaw::PagesLoseARecord) {
-            given.push(record);
-        }
-    }
-    given
 }
 
 fn holds(condition: &Condition, found: Option<&Record>) -> Result<()> {
