@@ -101,7 +101,7 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
     let entries = stream::try_unfold((pages, start_after), |(mut pages, mut last)| async move {
         let Some(page) = pages.next().await? else { return Ok::<_, Error>(None) };
         let mut entries = Vec::with_capacity(page.objects.len() + page.prefixes.len());
-        for entry in merged(page) {
+        for entry in merged(&page) {
             // A prefix may be in two pages, and Cloud Storage includes the start.
             if last.as_deref().is_none_or(|last| entry.as_str() > last) {
                 last = Some(entry.as_str().to_owned());
@@ -118,7 +118,7 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
 }
 
 /// A page's objects and prefixes in one order. What is hidden, and what is no key, is left out.
-fn merged(page: ListObjectsResponse) -> impl Iterator<Item = Entry> {
+fn merged(page: &ListObjectsResponse) -> impl Iterator<Item = Entry> + use<> {
     let objects = page.objects.iter().filter(|it| !is_hidden(&it.name)).filter_map(object::listed);
     let prefixes = page.prefixes.iter().filter(|it| !is_hidden(it)).cloned();
     let mut all: Vec<_> = objects.map(Entry::Object).chain(prefixes.map(Entry::Prefix)).collect();

@@ -35,9 +35,8 @@ async fn pages_of_any_size_give_all_and_nothing_that_is_hidden() {
     let world = world().await;
     for page in 1..12 {
         for empty in [false, true] {
-            let mut state = world.cloud.locked();
-            (state.page, state.empty_pages) = (Some(page), empty);
-            drop(state);
+            world.cloud.locked().page = Some(page);
+            world.cloud.locked().empty_pages = empty;
             assert_eq!(list(&world, List::new(bucket())).await, KEYS, "{page}");
             let folded = list(&world, List::new(bucket()).delimiter("/")).await;
             assert_eq!(folded, ["a", "a/", "a0", "b/", "c", "ü"], "{page}");
