@@ -368,6 +368,7 @@ mod tests {
             "*LimitExceeded*" => "VolumeLimitExceeded",
             "Validation*" => "ValidationError",
             "InvalidParameter*" => "InvalidParameterValue",
+            "KeyTooLong*" => "KeyTooLongError",
             "RequestEntityTooLarge*" => "RequestEntityTooLargeException",
             "*ChecksumMismatch*" => "BodyChecksumMismatchException",
             exact => exact,
@@ -399,6 +400,28 @@ mod tests {
             ("PutItem", "ServiceUnavailable", Unavailable, Applied::Unknown),
             ("PutItem", "RequestTimeout", Timeout, Applied::Unknown),
             ("PutItem", "BodyChecksumMismatch", Corrupt, Applied::Unknown),
+            ("CreateBucket", "BucketAlreadyOwnedByYou", AlreadyExists, Applied::No),
+            ("CreateBucket", "BucketAlreadyExists", AlreadyExists, Applied::No),
+            ("DeleteBucket", "BucketNotEmpty", Conflict, Applied::No),
+            ("PutObject", "NoSuchBucket", NotFound, Applied::No),
+            ("PutObject", "NoSuchKey", Conflict, Applied::No),
+            ("CompleteMultipartUpload", "NoSuchKey", Conflict, Applied::No),
+            ("DeleteObject", "NoSuchKey", Conflict, Applied::No),
+            ("GetObject", "NoSuchKey", NotFound, Applied::No),
+            ("CopyObject", "NoSuchKey", NotFound, Applied::No),
+            ("GetObject", "MethodNotAllowed", NotFound, Applied::No),
+            ("PutObject", "MethodNotAllowed", Unsupported, Applied::No),
+            ("UploadPart", "NoSuchUpload", NotFound, Applied::No),
+            ("PutObject", "PreconditionFailed", Conflict, Applied::No),
+            ("PutObject", "ConditionalRequestConflict", Conflict, Applied::No),
+            ("CompleteMultipartUpload", "InvalidPart", Invalid, Applied::No),
+            ("PutObject", "BadDigest", Corrupt, Applied::No),
+            ("PutObject", "XAmzContentSHA256Mismatch", Corrupt, Applied::No),
+            ("PutObject", "IncompleteBody", Unavailable, Applied::No),
+            ("PutObject", "InternalError", Internal, Applied::Unknown),
+            ("PutObject", "SlowDown", Throttled, Applied::No),
+            ("CreateBucket", "TooManyBuckets", Exhausted, Applied::No),
+            ("GetBucketTagging", "PermanentRedirect", Invalid, Applied::No),
         ];
         for (op, code, kind, applied) in cases {
             let row = of_code(op, Some(code), 400);
@@ -424,9 +447,26 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_body_goes_by_its_status() {
+        for (op, status, kind) in [
+            ("GetObject", 304, Conflict),
+            ("HeadObject", 405, NotFound),
+            ("HeadObject", 403, Forbidden),
+            ("HeadObject", 503, Unavailable),
+            ("PutObject", 403, Internal),
+        ] {
+            assert_eq!(of_code(op, None, status).kind, kind, "{op} {status}");
+        }
+        assert_eq!(of_code("HeadObject", Some("NotFound"), 404).kind, NotFound);
+    }
+
+    #[test]
     fn an_answer_that_says_yes_and_cannot_be_read_was_applied() {
         assert_eq!(of_unread("PutItem", Some(200)), Applied::Yes);
-        assert_eq!(of_unread("BatchWriteItem", Some(200)), Applied::Unknown);
+        assert_eq!(of_unread("DeleteObject", Some(204)), Applied::Yes);
+        for op in ANSWERED_WITHIN {
+            assert_eq!(of_unread(op, Some(200)), Applied::Unknown, "{op}");
+        }
         assert_eq!(of_unread("PutItem", Some(500)), Applied::Unknown);
         assert_eq!(of_unread("PutItem", None), Applied::Unknown);
     }

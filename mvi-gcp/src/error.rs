@@ -397,7 +397,9 @@ fn plain(message: &str) -> String {
 }
 
 /// The first `T` in the chain of an error and its sources.
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(crate) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
         .find_map(|it| it.downcast_ref())
 }

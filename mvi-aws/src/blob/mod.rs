@@ -109,6 +109,7 @@ impl S3Blob {
             // A body that goes on after a break can be checked only here, and once is enough.
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .interceptor(Watch)
+            .interceptor(versions::Order)
             .interceptor(Wire { loopback: config.loopback_payloads() })
             .retry_classifier(Careful { also: write::is_contended });
         if let Some(url) = config.endpoint(Service::S3) {

@@ -98,9 +98,15 @@ pub(super) async fn get(inner: &Arc<Inner>, request: Get) -> Result<Object> {
     request.check()?;
     let mut answer = inner.get_object(&request).await?;
     let length = size(answer.content_length)?;
-    let (range, size) = match answer.content_range.as_deref() {
-        Some(text) => content_range(text).ok_or_else(|| unknown("a content range that is none"))?,
-        None => (0..length, length),
+    let (range, size) = match (answer.content_range.as_deref().map(content_range), request.range) {
+        (Some(Some(found)), _) => found,
+        // What is empty has no range, and some say so in an odd way.
+        (Some(None), Some(range)) if length == 0 => (range.resolve(0)?, 0),
+        (Some(None), _) => return Err(unknown("a content range that is none")),
+        (None, Some(range)) if range.resolve(length)? != (0..length) => {
+            return Err(unknown("the whole object, where a part was asked for"));
+        }
+        (None, _) => (0..length, length),
     };
     let body = std::mem::take(&mut answer.body);
     let mut meta = meta!(request.key.clone(), size, &mut answer);
@@ -130,7 +136,7 @@ pub(super) fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, last) = range.split_once('-')?;
     let (start, last, size) = (start.parse().ok()?, last.parse::<u64>().ok()?, size.parse().ok()?);
-    (start <= last && last < size).then_some((start..last + 1, size))
+    (start <= last && last < size).then(|| (start..last + 1, size))
 }
 
 /// The checksum of a whole object. One that is [made of its parts'][source] can't be compared with anything.

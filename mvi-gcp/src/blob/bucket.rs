@@ -21,7 +21,7 @@ use mvi_core::{
     blob::{Action, Bucket, Key, Rule, Versioning},
     ensure::{Attempt, Backend, Born, Life, Marks, Observed, Unique},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     client::{Client, path},
@@ -230,6 +230,7 @@ async fn change(
     let mut round = 0;
     loop {
         round += 1;
+        let begun = Instant::now();
         let known = client.get_bucket(deadline, &request(name)).await?;
         let update = UpdateBucketRequest::new()
             .set_bucket(set(WireBucket::new().set_name(path(name)), &known))
@@ -238,7 +239,12 @@ async fn change(
         match client.update_bucket(deadline, &update).await {
             // Refused, or done by an attempt whose answer was lost: once more changes nothing.
             Err(e) if e.kind() == ErrorKind::Conflict && round < CONTENTION.attempts => {
-                sleep(pause(&CONTENTION, round)).await;
+                let pause = pause(&CONTENTION, round);
+                // A round that would not be through in time is not begun: it would end in doubt.
+                if Instant::now() + pause + begun.elapsed() * 4 >= deadline {
+                    return Err(e);
+                }
+                sleep(pause).await;
             }
             changed => return changed.map(|_| ()),
         }

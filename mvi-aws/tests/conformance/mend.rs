@@ -1,0 +1,127 @@
+//! A proxy that mends on the wire what an emulator of S3 is known to get wrong, so that all that hangs on it can be seen.
+//!
+//! - `ministack` takes the checksum of a whole upload for that of its parts' checksums, and refuses it: it is left out.
+//! - `moto` drops the tags of `CreateBucket`, without which nobody can tell whose a bucket is: they are set right after. It names the
+//!   roots of two answers otherwise than S3 does, so that the SDK can't read them.
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::{
+    Method, Request, Response, Uri,
+    body::{Bytes, Incoming},
+    header::CONTENT_LENGTH,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use mvi_core::{Error, ErrorKind, Result};
+use tokio::net::TcpListener;
+
+/// What is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    Ministack,
+    Moto,
+}
+
+type Sent = Either<Incoming, Full<Bytes>>;
+
+struct Proxy {
+    of: Of,
+    to: String,
+    client: Client<HttpConnector, Sent>,
+}
+
+/// Listens before `endpoint`, for as long as the program runs; says where.
+pub(crate) async fn mended(endpoint: &str, of: Of) -> Result<String> {
+    let unset = |e| Error::new(ErrorKind::Unavailable, "no port to listen on").with_source(e);
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(unset)?;
+    let url = format!("http://{}", listener.local_addr().map_err(unset)?);
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let to = endpoint.trim_end_matches('/').to_owned();
+    let proxy = Arc::new(Proxy { of, to, client });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let proxy = Arc::clone(&proxy);
+            let answer = service_fn(move |request| {
+                let proxy = Arc::clone(&proxy);
+                async move { proxy.answer(request).await }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    Ok(url)
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Proxy {
+    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Sent>, BoxError> {
+        let (path, query) = {
+            let uri = request.uri();
+            (uri.path().to_owned(), uri.query().unwrap_or_default().to_owned())
+        };
+        let has = |name: &str| query.split('&').any(|it| it.split('=').next() == Some(name));
+        let is_bucket = !path.trim_matches('/').contains('/');
+        match (self.of, request.method().clone()) {
+            (Of::Ministack, Method::POST) if has("uploadId") => {
+                let headers = request.headers_mut();
+                headers.remove("x-amz-checksum-crc32c");
+                headers.remove("x-amz-checksum-type");
+                self.pass(request.map(Either::Left)).await
+            }
+            (Of::Moto, Method::PUT) if is_bucket && query.is_empty() => {
+                self.create_bucket(request, &path).await
+            }
+            (Of::Moto, Method::GET) if has("uploadId") || has("versioning") => {
+                let (mut head, body) = self.pass(request.map(Either::Left)).await?.into_parts();
+                let body = body.collect().await?.to_bytes();
+                let body = String::from_utf8_lossy(&body);
+                let body = body
+                    .replace("ListPartsResponse", "ListPartsResult")
+                    .replace("GetBucketVersioningResponse", "VersioningConfiguration");
+                head.headers.insert(CONTENT_LENGTH, body.len().into());
+                Ok(Response::from_parts(head, Either::Right(Full::from(body))))
+            }
+            _ => self.pass(request.map(Either::Left)).await,
+        }
+    }
+
+    async fn pass(&self, mut request: Request<Sent>) -> Result<Response<Sent>, BoxError> {
+        let place = request.uri().path_and_query().map_or("/", |it| it.as_str());
+        *request.uri_mut() = format!("{}{place}", self.to).parse::<Uri>()?;
+        Ok(self.client.request(request).await?.map(Either::Left))
+    }
+
+    /// Makes a bucket, then sets the tags that it was to be made with.
+    async fn create_bucket(
+        &self,
+        request: Request<Incoming>,
+        path: &str,
+    ) -> Result<Response<Sent>, BoxError> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let mut tagging = Request::put(format!("{path}?tagging"));
+        for name in ["authorization", "x-amz-date", "host"] {
+            if let Some(value) = head.headers.get(name) {
+                tagging = tagging.header(name, value);
+            }
+        }
+        let made = Request::from_parts(head, Either::Right(Full::from(body)));
+        let made = self.pass(made).await?;
+        let tags = text.split_once("<Tags>").and_then(|(_, it)| it.split_once("</Tags>"));
+        if let (true, Some((tags, _))) = (made.status().is_success(), tags) {
+            let body = format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
+            let set = self.pass(tagging.body(Either::Right(Full::from(body)))?).await?;
+            if !set.status().is_success() {
+                return Ok(set);
+            }
+        }
+        Ok(made)
+    }
+}
