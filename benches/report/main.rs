@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo bench -p mvi-benches                  all of it: some minutes
-//! cargo bench -p mvi-benches -- hooks timers  these only: hooks, kv, provider, timers
+//! cargo bench -p mvi-benches -- hooks timers  these only: hooks, kv, provider, blob, s3, google, timers
 //! cargo bench -p mvi-benches -- --cold        builds from nothing too: many minutes
 //! ```
 //!
 //! Without `--bench`, as `cargo test --benches` runs it, each comparison runs once and briefly: whether it works, not how fast.
 
+mod blob;
 mod cold;
 mod hooks;
 mod kv;
@@ -21,8 +22,16 @@ use mvi_benches::{Report, Rounds};
 type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 type Part = fn(Rounds, &mut Report) -> Result;
 
-const PARTS: [(&str, Part); 4] =
-    [("hooks", hooks::run), ("kv", kv::run), ("provider", provider::run), ("timers", timers::run)];
+const PARTS: &[(&str, Part)] = &[
+    ("hooks", hooks::run),
+    ("kv", kv::run),
+    ("provider", provider::run),
+    ("blob", blob::simulated),
+    ("s3", blob::s3),
+    #[cfg(feature = "google")]
+    ("google", blob::google),
+    ("timers", timers::run),
+];
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1).collect()) {
@@ -45,7 +54,7 @@ fn run(args: Vec<String>) -> Result {
             return Err(format!("unknown option {other}: wanted --cold").into());
         }
         if let Some(other) = names.iter().find(|it| PARTS.iter().all(|(name, _)| name != it)) {
-            let known = PARTS.map(|(name, _)| name).join(", ");
+            let known = PARTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             return Err(format!("no part {other:?}: wanted {known}").into());
         }
     } else if has("--list") {

@@ -1,14 +1,7 @@
 //! Kv on AWS, beside the bare SDK with `serde_dynamo`: both against a server in another process that knows its answers
 //! beforehand, so that what is measured is the client.
 
-use std::{
-    collections::HashMap,
-    hint::black_box,
-    io::{BufRead as _, BufReader},
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, hint::black_box, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -22,7 +15,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use mvi_aws::{Aws, Timeouts};
 use mvi_benches::{
-    Goal, Report, Rounds, Row, Unit, clock,
+    Goal, Report, Rounds, Row, Server, Unit, clock,
     orders::{MANY, Order, PARTITION, TABLE, order, sort},
 };
 use mvi_core::{
@@ -36,9 +29,9 @@ use crate::{Result, as_f64, per_second, runtime};
 type Call<'a> = &'a (dyn Fn(u32) -> BoxFuture<'a, Result> + Sync);
 
 pub(crate) fn run(rounds: Rounds, report: &mut Report) -> Result {
-    let server = Server::start()?;
+    let server = Server::start(env!("CARGO_BIN_EXE_canned"), &[])?;
     let runtime = runtime()?;
-    let url = format!("http://127.0.0.1:{}", server.port);
+    let url = format!("http://127.0.0.1:{}", server.port());
     let ours = runtime.block_on(Ours::new(&url))?;
     let theirs = Theirs::new(&url);
 
@@ -197,34 +190,5 @@ impl Theirs {
         let found: Vec<Order> = serde_dynamo::from_items(items)?;
         assert_eq!(black_box(found).len(), MANY as usize);
         Ok(())
-    }
-}
-
-/// The canned server, which ends with us.
-struct Server {
-    child: Child,
-    port: u16,
-    _held: Option<ChildStdin>,
-}
-
-impl Server {
-    fn start() -> Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_canned"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        let out = child.stdout.take().ok_or("the server has no output")?;
-        BufReader::new(out).read_line(&mut line)?;
-        let port = line.trim().parse()?;
-        let held = child.stdin.take();
-        Ok(Self { child, port, _held: held })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -19,6 +19,29 @@ pub fn cpu(work: impl FnOnce()) -> Duration {
     process_time().saturating_sub(started)
 }
 
+/// What `work` takes of both, by one reading of each clock before and after.
+pub fn both(work: impl FnOnce()) -> Cost {
+    let mut taken = Duration::ZERO;
+    let cpu = cpu(|| taken = wall(work));
+    Cost { wall: taken, cpu }
+}
+
+/// What some work took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// By the clock on the wall.
+    pub wall: Duration,
+    /// On the process's threads.
+    pub cpu: Duration,
+}
+
+/// Starts a watch, which tells how long ago that was.
+#[expect(clippy::disallowed_methods, reason = "real time is what a benchmark measures")]
+pub fn watch() -> impl Fn() -> Duration {
+    let started = Instant::now();
+    move || started.elapsed()
+}
+
 fn process_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()

@@ -52,7 +52,7 @@ impl Rounds {
                 }
             })
             .collect();
-        let of = |it: fn(&(f64, f64)) -> f64| median(pairs.iter().map(it).collect());
+        let of = |it: fn(&(f64, f64)) -> f64| median(pairs.iter().map(it));
         Compared {
             ours: of(|it| it.0),
             theirs: of(|it| it.1),
@@ -60,9 +60,31 @@ impl Rounds {
             difference: of(|it| it.0 - it.1),
         }
     }
+
+    /// Measures all of `sides` once a round, in an order that turns by one each round, after a round that does not count.
+    ///
+    /// Returns for each side what its rounds gave: the same place in two sides is the same round.
+    pub fn each<T>(self, sides: &mut [&mut dyn FnMut() -> T]) -> Vec<Vec<T>> {
+        for side in &mut *sides {
+            side();
+        }
+        let mut all: Vec<Vec<T>> = sides.iter().map(|_| Vec::new()).collect();
+        for round in 0..self.count.max(1) {
+            for place in 0..sides.len() {
+                let at = (round + place) % sides.len();
+                all[at].push(sides[at]());
+            }
+        }
+        all
+    }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The value in the middle; of none, none.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    if values.is_empty() {
+        return f64::NAN;
+    }
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { values[middle - 1].midpoint(values[middle]) }
@@ -87,5 +109,18 @@ mod tests {
         };
         let _ = Rounds { count: 3, shrink: 1 }.compare(|| side('o'), || side('t'));
         assert_eq!(*order.borrow(), "ot ot to ot".replace(' ', ""));
+    }
+
+    #[test]
+    fn many_sides_take_turns_in_going_first() {
+        let order = std::cell::RefCell::new(String::new());
+        let side = |name| {
+            let order = &order;
+            move || order.borrow_mut().push(name)
+        };
+        let (mut a, mut b, mut c) = (side('a'), side('b'), side('c'));
+        let all = Rounds { count: 3, shrink: 1 }.each(&mut [&mut a, &mut b, &mut c]);
+        assert_eq!(*order.borrow(), "abc abc bca cab".replace(' ', ""));
+        assert!(all.iter().all(|rounds| rounds.len() == 3));
     }
 }

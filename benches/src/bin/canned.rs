@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    io::{self, Read as _},
+    io,
     net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use mvi_benches::orders;
+use mvi_benches::{orders, until_orphaned};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -98,11 +98,7 @@ async fn serve(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    // The one that started us holds the other end: when it is gone, so are we.
-    std::thread::spawn(|| {
-        let _ = io::stdin().read(&mut [0]);
-        std::process::exit(0);
-    });
+    until_orphaned();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", listener.local_addr()?.port());
     let canned = Arc::new(Canned::new());

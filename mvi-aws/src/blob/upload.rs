@@ -8,6 +8,7 @@ use std::{
 };
 
 use aws_sdk_s3::{
+    operation::upload_part::builders::UploadPartFluentBuilder,
     primitives::{ByteStream, SdkBody},
     types::{
         ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
@@ -81,26 +82,47 @@ impl Inner {
             let message = format!("a part of {size} bytes, wanted at most {MAX_PART_BYTES}");
             return Err(Error::invalid(message));
         }
-        let call = self
-            .client
+        if matches!(body, Replayable::Replay(_)) && size > PART_BYTES {
+            // Its checksum comes behind it, from the SDK.
+            let length = i64::try_from(size).unwrap_or(i64::MAX);
+            let call = self.part(upload, number).content_length(length).body(streamed(body));
+            return self.send_part(number, size, call, None).await;
+        }
+        let bytes = body.bytes(0..size).await.map_err(unsent)?;
+        let checksum = Crc32c::of(&bytes);
+        self.store_part(upload, number, bytes, checksum).await
+    }
+
+    /// Stores a part in memory, whose checksum is known.
+    pub(super) async fn store_part(
+        &self,
+        upload: &Upload,
+        number: PartNumber,
+        bytes: Bytes,
+        checksum: Crc32c,
+    ) -> Result<Part> {
+        let size = bytes.len() as u64;
+        let call = self.part(upload, number).checksum_crc32_c(checksum.to_string());
+        self.send_part(number, size, call.body(bytes.into()), Some(checksum)).await
+    }
+
+    fn part(&self, upload: &Upload, number: PartNumber) -> UploadPartFluentBuilder {
+        self.client
             .upload_part()
             .bucket(upload.bucket.as_str())
             .key(upload.key.as_str())
             .upload_id(&upload.id)
             .part_number(number_of(number))
-            .checksum_algorithm(ChecksumAlgorithm::Crc32C);
-        let (call, checksum) = match body {
-            Replayable::Replay(_) if size > PART_BYTES => {
-                // Its checksum comes behind it, from the SDK.
-                let length = i64::try_from(size).unwrap_or(i64::MAX);
-                (call.content_length(length).body(streamed(body)), None)
-            }
-            _ => {
-                let bytes = body.bytes(0..size).await.map_err(unsent)?;
-                let checksum = Crc32c::of(&bytes);
-                (call.checksum_crc32_c(checksum.to_string()).body(bytes.into()), Some(checksum))
-            }
-        };
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+    }
+
+    async fn send_part(
+        &self,
+        number: PartNumber,
+        size: u64,
+        call: UploadPartFluentBuilder,
+        checksum: Option<Crc32c>,
+    ) -> Result<Part> {
         let answer =
             send("UploadPart", Repeat::Idempotent, within!(self.limits.carrying(size), call))
                 .await

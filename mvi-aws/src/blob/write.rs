@@ -12,7 +12,8 @@ use bytes::Bytes;
 use mvi_core::{
     Applied, Error, ErrorKind, Result,
     blob::{
-        Body, Crc32c, Encryption, Key, Meta, Metadata, Mode, Properties, Put, Tag, VersionId,
+        Body, Crc32c, Encryption, Key, Meta, Metadata, Mode, Properties, Put, Tag, Upload,
+        VersionId,
         parts::{self, Cut, cut},
     },
 };
@@ -38,7 +39,12 @@ pub(super) async fn put(blob: &S3Blob, request: Put, body: Body) -> Result<Meta>
     // Nothing has been sent.
     match cut(body).await.map_err(|e| e.with_applied(Applied::No))? {
         Cut::Whole(bytes) => blob.0.put_whole(request, bytes).await,
-        Cut::Parts(parts) => parts::upload(blob, request, parts).await,
+        Cut::Parts(parts) => {
+            let store = |blob: S3Blob, upload: Upload, number, piece, checksum| async move {
+                blob.0.store_part(&upload, number, piece, checksum).await
+            };
+            parts::upload_by(blob, request, parts, store).await
+        }
     }
 }
 

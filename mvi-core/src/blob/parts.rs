@@ -163,10 +163,31 @@ impl std::fmt::Debug for Parts {
 ///
 /// Those of [`Blob`]; that of the body. Nothing has changed then, unless the error says that it may have.
 pub async fn upload<B: Blob + Clone>(blob: &B, put: Put, parts: Parts) -> Result<Meta> {
+    let store = |blob: B, upload: Upload, number, piece, _checksum| async move {
+        blob.upload_part(&upload, number, Body::Bytes(piece)).await
+    };
+    upload_by(blob, put, parts, store).await
+}
+
+/// As [`upload`], for a provider that sends a part's checksum along: `store` is told it, so that it is computed once.
+///
+/// # Errors
+///
+/// As of [`upload`].
+pub async fn upload_by<B, F>(
+    blob: &B,
+    put: Put,
+    parts: Parts,
+    store: impl Fn(B, Upload, PartNumber, Bytes, Crc32c) -> F + Send + Sync,
+) -> Result<Meta>
+where
+    B: Blob + Clone,
+    F: Future<Output = Result<Part>> + Send,
+{
     let unseen = |e: crate::Error| e.with_applied(Applied::No);
     let upload = blob.start_upload(put.upload()).await.map_err(unseen)?;
     let guard = Guard { blob: Some(blob.clone()), upload: upload.clone() };
-    let sent = stored(blob, &upload, parts).await.map_err(unseen);
+    let sent = stored(blob, &upload, parts, &store).await.map_err(unseen);
     let made = match sent {
         Ok(parts) => {
             let Put { mode, checksum, .. } = put;
@@ -187,10 +208,23 @@ pub async fn upload<B: Blob + Clone>(blob: &B, put: Put, parts: Parts) -> Result
 }
 
 /// Stores the parts, and returns them in their order.
-async fn stored<B: Blob>(blob: &B, upload: &Upload, parts: Parts) -> Result<Vec<Part>> {
+async fn stored<B, F>(
+    blob: &B,
+    upload: &Upload,
+    parts: Parts,
+    store: &(impl Fn(B, Upload, PartNumber, Bytes, Crc32c) -> F + Send + Sync),
+) -> Result<Vec<Part>>
+where
+    B: Blob + Clone,
+    F: Future<Output = Result<Part>> + Send,
+{
     let mut stored: Vec<_> = parts
         .pieces()
-        .map_ok(|(number, piece)| store(blob, upload, number, piece))
+        .map_ok(|(number, piece)| {
+            let checksum = Crc32c::of(&piece);
+            let stored = store(blob.clone(), upload.clone(), number, piece, checksum);
+            async move { held(stored.await?, checksum) }
+        })
         .try_buffer_unordered(PARALLEL)
         .try_collect()
         .await?;
@@ -198,7 +232,7 @@ async fn stored<B: Blob>(blob: &B, upload: &Upload, parts: Parts) -> Result<Vec<
     Ok(stored)
 }
 
-/// Stores one part. That it arrived as it is, is checked here too, where the provider says what it has.
+/// Stores one part.
 pub(super) async fn store<B: Blob + ?Sized>(
     blob: &B,
     upload: &Upload,
@@ -206,7 +240,11 @@ pub(super) async fn store<B: Blob + ?Sized>(
     piece: Bytes,
 ) -> Result<Part> {
     let checksum = Crc32c::of(&piece);
-    let mut part = blob.upload_part(upload, number, Body::Bytes(piece)).await?;
+    held(blob.upload_part(upload, number, Body::Bytes(piece)).await?, checksum)
+}
+
+/// A part that arrived as it is, which is checked here too, where the provider says what it has.
+fn held(mut part: Part, checksum: Crc32c) -> Result<Part> {
     match part.checksum {
         Some(found) => found.check(checksum)?,
         None => part.checksum = Some(checksum),

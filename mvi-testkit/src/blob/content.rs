@@ -34,7 +34,8 @@ enum Pieces {
 }
 
 impl Content {
-    fn one(bytes: Bytes) -> Self {
+    /// Bytes in memory.
+    pub(super) fn one(bytes: Bytes) -> Self {
         let (size, checksum) = (bytes.len() as u64, Crc32c::of(&bytes));
         Self { pieces: Pieces::One(bytes), size, checksum }
     }
