@@ -182,6 +182,7 @@ pub(crate) fn from_rpc(wire_op: &str, status: &RpcStatus) -> Result<()> {
 }
 
 /// The error of Google's own SDK, which speaks REST and gRPC, for what it sent.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 pub(crate) fn from_gax(wire_op: &str, error: GaxError) -> Error {
     let http = error.http_status_code();
     if let Some(status) = error.status() {

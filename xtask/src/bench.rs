@@ -11,8 +11,8 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     // An older table must not pass for this run's.
     let _ = fs::remove_file(&report);
     let mut cargo = Command::new("cargo");
-    // With the stores that nothing else here needs.
-    cargo.args(["bench", "--package", "mvi-benches", "--features", "peers"]).args(words);
+    // With the stores and servers that nothing else here needs.
+    cargo.args(["bench", "--package", "mvi-benches", "--features", "google,peers"]).args(words);
     cargo.current_dir(root::workspace());
     if !process::stream(&mut cargo, &process::echo)? {
         return Err("the benchmarks failed".to_owned());

@@ -18,7 +18,12 @@ fn told(error: impl std::fmt::Debug) -> String {
 }
 
 /// Runs a child under a limit; returns how it ended and what it said.
-fn run(runtime: &Runtime, role: &'static str, path: PathBuf, limit: u64) -> Outcome<(ExitStatus, String)> {
+fn run(
+    runtime: &Runtime,
+    role: &'static str,
+    path: PathBuf,
+    limit: u64,
+) -> Outcome<(ExitStatus, String)> {
     let endpoint = runtime.block_on(sink::start(BYTES));
     let state = PathBuf::new();
     let job = Job { role, endpoint, path, state, bytes: BYTES, limit: Some(limit) };

@@ -80,8 +80,7 @@ impl Server {
     /// Listens on a port of its own, with its files below `root`; returns where.
     pub(crate) async fn start(root: &Path) -> (Self, String) {
         let fs = FileSystem::new(root).expect("the folder is there");
-        let server =
-            Self { fs: Arc::new(fs), seen: Arc::default(), turn: Arc::new(Turn::new(())) };
+        let server = Self { fs: Arc::new(fs), seen: Arc::default(), turn: Arc::new(Turn::new(())) };
         let mut builder = S3ServiceBuilder::new(server.clone());
         builder.set_auth(SimpleAuth::from_single("AKIAENDURE", "secretsecretsecret"));
         let service = builder.build();
@@ -195,8 +194,7 @@ impl S3 for Server {
             ..MultipartUpload::default()
         };
         let uploads = self.seen().uploads.iter().map(upload).collect();
-        let output =
-            ListMultipartUploadsOutput { uploads: Some(uploads), ..Default::default() };
+        let output = ListMultipartUploadsOutput { uploads: Some(uploads), ..Default::default() };
         Ok(S3Response::new(output))
     }
 

@@ -13,7 +13,6 @@
 
 use std::{
     fmt,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -82,7 +81,7 @@ pub(super) async fn write(
         .with_backoff_policy(client.backoff()?)
         .with_retry_throttler(Unthrottled);
 
-    let mut sending = pin!(request.send_unbuffered());
+    let mut sending = Box::pin(request.send_unbuffered());
     let sent = loop {
         let until = state.get().silent_at(limit);
         match timeout_at(until, &mut sending).await {

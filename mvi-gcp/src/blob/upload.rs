@@ -258,7 +258,7 @@ pub(super) async fn remove_all(
 pub(super) async fn complete(client: &Arc<Client>, request: Complete) -> Result<Meta> {
     request.check()?;
     let id = check_id(&request.upload)?.to_owned();
-    let made = make(client, &request, &id).await?;
+    let made = Box::pin(make(client, &request, &id)).await?;
     // It is there, whatever becomes of what it was made of: what is left is removed after a week.
     let _ = abort(client, &request.upload).await;
     Ok(object::meta(request.upload.key, &made))

@@ -237,8 +237,7 @@ async fn serve(
             reply
         };
         match (fault, reply) {
-            (Fault::Lose | Fault::LoseAfter, _) => return None,
-            (Fault::Cut(_), None) => return None,
+            (Fault::Lose | Fault::LoseAfter, _) | (Fault::Cut(_), None) => return None,
             (Fault::Swallow | Fault::Ignore, _) => return std::future::pending().await,
             (Fault::Refuse(status), _) => {
                 let reply = Reply::error(u16::try_from(status).unwrap(), "");
@@ -282,8 +281,8 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -304,7 +303,7 @@ impl Reply {
         let Self { status, headers, body } = self;
         let mut text = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
+            text.extend([name, ": ", &value, "\r\n"]);
         }
         text += "\r\n";
         socket.write_all(text.as_bytes()).await.ok()?;
@@ -469,9 +468,9 @@ impl State {
         let sum = Crc32c::new(found.object.checksums.as_ref().unwrap().crc32c.unwrap());
         let reply = |status| {
             Reply::of(status)
-                .with("content-type", &found.object.content_type)
-                .with("x-goog-generation", generation)
-                .with("x-goog-stored-content-length", size)
+                .with("content-type", found.object.content_type.clone())
+                .with("x-goog-generation", generation.to_string())
+                .with("x-goog-stored-content-length", size.to_string())
                 .with("x-goog-hash", format!("crc32c={sum}"))
         };
         let Some(range) = head.headers.get("range") else {

@@ -31,7 +31,8 @@ impl SigningProvider for Notary {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|it| format!("{it:02x}")).collect()
+    let digit = |it: u8| char::from_digit(it.into(), 16).unwrap();
+    bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
 }
 
 async fn signing() -> (World, Notary, Gcp) {
@@ -55,7 +56,7 @@ fn string_to_sign(verb: &str, url: &str, headers: &[(&str, &str)]) -> String {
     let mut all = vec![("host", host)];
     all.extend_from_slice(headers);
     all.sort_unstable();
-    let lines: String = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: String = all.iter().flat_map(|(name, value)| [name, ":", value, "\n"]).collect();
     let names: Vec<_> = all.iter().map(|it| it.0).collect();
     let request = format!(
         "{verb}\n/{path}\n{}\n{lines}\n{}\nUNSIGNED-PAYLOAD",
