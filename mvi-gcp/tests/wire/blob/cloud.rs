@@ -278,7 +278,9 @@ impl State {
         };
         let mut last = String::new();
         for (name, stored) in &self.objects {
-            let wanted = name.starts_with(&asked.prefix) && *name >= asked.lexicographic_start;
+            let wanted = name.starts_with(&asked.prefix)
+                && *name >= asked.lexicographic_start
+                && (asked.lexicographic_end.is_empty() || *name < asked.lexicographic_end);
             let entry = if wanted { fold(name).unwrap_or_else(|| name.clone()) } else { continue };
             if entry.as_str() <= token || entry == last {
                 continue;
