@@ -28,7 +28,7 @@ pub(crate) struct Job {
     pub(crate) limit: Option<u64>,
 }
 
-const ROLES: [&str; 7] = ["put", "get", "file", "replay", "once", "down", "collect"];
+const ROLES: [&str; 8] = ["put", "get", "file", "replay", "once", "down", "into", "collect"];
 
 pub(crate) fn bucket() -> BucketName {
     BucketName::new("acme-7f3-films").expect("it is a bucket's name")
@@ -114,6 +114,7 @@ impl Job {
                     return Err(Error::invalid(format!("{seen} bytes, wanted {bytes}")));
                 }
             }
+            "into" => drop(blob.get_file(GetFile::new(get, self.path)).await?),
             // What nobody should do.
             "collect" => {
                 let all: Vec<Bytes> = zeros(bytes).try_collect().await?;

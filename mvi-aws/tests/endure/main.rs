@@ -18,10 +18,12 @@ mod sink;
 fn main() -> std::process::ExitCode {
     use libtest_mimic::{Arguments, Trial, run};
 
+    type Test = fn() -> Result<(), String>;
+
     if let Some(code) = child::play() {
         return code;
     }
-    let tests: [(&str, fn() -> Result<(), String>); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("a_put_that_is_killed_200_times_sends_no_part_twice", crash::put),
         ("a_get_that_is_killed_40_times_reads_no_range_twice", crash::get),
         ("memory_stays_flat_under_a_limit_whatever_the_size", memory::flat),

@@ -45,7 +45,7 @@ pub(crate) fn flat() -> Outcome {
     let dir = tempfile::tempdir().map_err(told)?;
     let path = dir.path().join("sparse");
     File::create(&path).and_then(|it| it.set_len(BYTES)).map_err(told)?;
-    for role in ["replay", "once", "file", "down"] {
+    for role in ["replay", "once", "file", "down", "into"] {
         let begun = tokio::time::Instant::now();
         let (ended, said) = run(&runtime, role, path.clone(), LIMIT)?;
         if !ended.success() {

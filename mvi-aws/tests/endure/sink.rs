@@ -1,13 +1,13 @@
 //! An S3 that keeps nothing: it takes what comes, and gives zeros.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, ops::Range};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, StatusCode,
     body::{Frame, Incoming},
-    header::{CONTENT_LENGTH, ETAG, HeaderValue},
+    header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, RANGE},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -40,6 +40,7 @@ fn text(text: &str) -> UnsyncBoxBody<Bytes, Infallible> {
 async fn answer(mut request: Request<Incoming>, bytes: u64) -> Result<Answer, Infallible> {
     let checksum = request.headers().get("x-amz-checksum-crc32c").cloned();
     while let Some(Ok(_)) = request.body_mut().frame().await {}
+    let range = request.headers().get(RANGE).and_then(|it| span(it.to_str().ok()?));
     let query = request.uri().query().unwrap_or_default();
     let mut answer = match *request.method() {
         Method::POST if query.contains("uploads") => Response::new(text(
@@ -48,7 +49,7 @@ async fn answer(mut request: Request<Incoming>, bytes: u64) -> Result<Answer, In
         Method::POST => Response::new(text(
             "<CompleteMultipartUploadResult><ETag>&quot;whole&quot;</ETag></CompleteMultipartUploadResult>",
         )),
-        Method::GET => Response::new(zeros(bytes)),
+        Method::GET => Response::new(zeros(range.as_ref().map_or(bytes, |it| it.end - it.start))),
         _ => Response::new(text("")),
     };
     let headers = answer.headers_mut();
@@ -56,13 +57,24 @@ async fn answer(mut request: Request<Incoming>, bytes: u64) -> Result<Answer, In
     if let Some(checksum) = checksum {
         headers.insert("x-amz-checksum-crc32c", checksum);
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    if let Some(range) = range {
+        let told = format!("bytes {}-{}/{bytes}", range.start, range.end - 1);
+        headers.insert(CONTENT_LENGTH, (range.end - range.start).into());
+        headers.insert(CONTENT_RANGE, HeaderValue::from_str(&told).expect("it is ASCII"));
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+    } else if matches!(*request.method(), Method::GET | Method::HEAD) {
         headers.insert(CONTENT_LENGTH, bytes.into());
         let whole = HeaderValue::from_str(&checksum_of(bytes).to_string());
         headers.insert("x-amz-checksum-crc32c", whole.expect("it is base64"));
         headers.insert("x-amz-checksum-type", HeaderValue::from_static("FULL_OBJECT"));
     }
     Ok(answer)
+}
+
+/// What `bytes=0-9` says.
+fn span(range: &str) -> Option<Range<u64>> {
+    let (start, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    Some(start.parse().ok()?..last.parse::<u64>().ok()? + 1)
 }
 
 static CHUNK: Bytes = Bytes::from_static(&[0; 64 << 10]);

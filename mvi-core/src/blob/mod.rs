@@ -234,7 +234,8 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
     /// [`Invalid`](crate::ErrorKind::Invalid) where the body is a [`Once`](Body::Once) of more than [64 MiB](MAX_COLLECTED_BYTES).
     async fn upload_part(&self, upload: &Upload, number: PartNumber, body: Body) -> Result<Part>;
 
-    /// Makes the object of an upload's parts. Asking again gives the same object, as long as nobody has replaced it.
+    /// Makes the object of an upload's parts. Asking again gives the same object, as long as nobody has replaced it; what is said of the
+    /// parts is not looked at then.
     ///
     /// # Errors
     ///

@@ -4,7 +4,11 @@ use std::{collections::HashMap, io::SeekFrom, ops::Range, path::PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
-use futures::{TryStreamExt as _, lock::Mutex, stream};
+use futures::{
+    TryStreamExt as _,
+    lock::{Mutex, MutexGuard},
+    stream,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::{
@@ -351,35 +355,42 @@ impl Open {
 
     /// These of its bytes.
     async fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
-        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let mut bytes = BytesMut::with_capacity(length);
-        self.read(range, |chunk| bytes.extend_from_slice(chunk)).await?;
+        let mut left = range.end - range.start;
+        let mut bytes = BytesMut::with_capacity(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut file = self.at(range.start).await?;
+        while left > 0 {
+            left -= self.some(&mut file, left, &mut bytes).await?;
+        }
         Ok(bytes.freeze())
     }
 
     /// The checksum of these of its bytes.
     async fn checksum(&self, range: Range<u64>) -> Result<Crc32c> {
+        let mut left = range.end - range.start;
         let mut checksum = Crc32c::default();
-        self.read(range, |chunk| checksum = checksum.append(chunk)).await?;
+        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        let mut file = self.at(range.start).await?;
+        while left > 0 {
+            buffer.clear();
+            left -= self.some(&mut file, left.min(READ_BYTES as u64), &mut buffer).await?;
+            checksum = checksum.append(&buffer);
+        }
         Ok(checksum)
     }
 
-    async fn read(&self, range: Range<u64>, mut each: impl FnMut(&[u8])) -> Result<()> {
-        let wrong = || local("can't read", &self.path);
-        let mut left = range.end - range.start;
-        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+    /// The file, for nobody else meanwhile, to be read from an offset on.
+    async fn at(&self, offset: u64) -> Result<MutexGuard<'_, File>> {
         let mut file = self.file.lock().await;
-        file.seek(SeekFrom::Start(range.start)).await.map_err(wrong())?;
-        while left > 0 {
-            buffer.clear();
-            let most = left.min(READ_BYTES as u64);
-            let found = (&mut *file).take(most).read_buf(&mut buffer).await.map_err(wrong())?;
-            if found == 0 {
-                return invalid(format!("{} became shorter while it was sent", named(&self.path)));
-            }
-            each(&buffer);
-            left -= found as u64;
+        file.seek(SeekFrom::Start(offset)).await.map_err(local("can't read", &self.path))?;
+        Ok(file)
+    }
+
+    /// Reads something, and says how much.
+    async fn some(&self, file: &mut File, most: u64, into: &mut BytesMut) -> Result<u64> {
+        let found = file.take(most).read_buf(into).await;
+        match found.map_err(local("can't read", &self.path))? {
+            0 => invalid(format!("{} became shorter while it was sent", named(&self.path))),
+            found => Ok(found as u64),
         }
-        Ok(())
     }
 }
