@@ -20,7 +20,7 @@ pub mod blob;
 #[cfg(any(feature = "blob", feature = "kv"))]
 mod clock;
 mod config;
-#[cfg(feature = "blob")]
+#[cfg(any(feature = "blob", feature = "kv"))]
 mod connection;
 #[cfg(feature = "_sdk")]
 mod error;
