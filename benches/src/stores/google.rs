@@ -22,8 +22,11 @@ impl Google {
     pub async fn new(place: &Place) -> Result<Self> {
         cryptography();
         let credentials = Anonymous::new().build();
-        let client =
-            Storage::builder().with_endpoint(&place.url).with_credentials(credentials).build().await?;
+        let client = Storage::builder()
+            .with_endpoint(&place.url)
+            .with_credentials(credentials)
+            .build()
+            .await?;
         Ok(Self { client, bucket: format!("projects/_/buckets/{BUCKET}") })
     }
 }

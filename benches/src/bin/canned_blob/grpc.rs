@@ -39,7 +39,9 @@ impl Pages {
 }
 
 pub(crate) fn is_call(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
 }
 
 pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answer {
@@ -176,7 +178,8 @@ mod tests {
     #[test]
     fn a_field_is_found_behind_others() {
         let long = "k".repeat(300);
-        let message = Message::default().number(9, 1 << 40).fixed32(8, 7).text(2, &long).text(3, "page-7");
+        let message =
+            Message::default().number(9, 1 << 40).fixed32(8, 7).text(2, &long).text(3, "page-7");
         assert_eq!(text(&message.0, 2), Some(long.as_str()));
         assert_eq!(text(&message.0, 3), Some("page-7"));
         assert_eq!(text(&message.0, 4), None);
