@@ -52,8 +52,8 @@ pub(crate) fn s3(rounds: Rounds, report: &mut Report) -> Result {
     Ok(())
 }
 
-#[cfg(feature = "google")]
 /// On Cloud Storage: a server in another process that knows its answers beforehand.
+#[cfg(feature = "google")]
 pub(crate) fn google(rounds: Rounds, report: &mut Report) -> Result {
     let sizes = sizes(rounds);
     let server = canned(sizes)?;
