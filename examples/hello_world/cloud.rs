@@ -19,6 +19,13 @@ pub(crate) enum Choice {
     Gcp,
 }
 
+/// Where the cloud's calls go, where not to the cloud itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Endpoints {
+    pub(crate) all: Option<String>,
+    pub(crate) blob: Option<String>,
+}
+
 /// What to let go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Trouble {
@@ -71,9 +78,9 @@ impl fmt::Display for Trouble {
     not(any(feature = "aws", feature = "gcp")),
     expect(clippy::unused_async, reason = "a real cloud is waited for")
 )]
-pub(crate) async fn open(choice: Choice, endpoint: Option<String>, seed: u64) -> Result<Cloud> {
+pub(crate) async fn open(choice: Choice, endpoints: Endpoints, seed: u64) -> Result<Cloud> {
     match choice {
-        Choice::Sim if endpoint.is_some() => Err(Error::invalid(
+        Choice::Sim if endpoints.all.is_some() || endpoints.blob.is_some() => Err(Error::invalid(
             "--endpoint with the simulated cloud: wanted --cloud aws or gcp too",
         )),
         Choice::Sim => {
@@ -82,9 +89,9 @@ pub(crate) async fn open(choice: Choice, endpoint: Option<String>, seed: u64) ->
             Ok(sim.cloud())
         }
         #[cfg(feature = "aws")]
-        Choice::Aws => aws(endpoint).await,
+        Choice::Aws => aws(endpoints).await,
         #[cfg(feature = "gcp")]
-        Choice::Gcp => gcp(endpoint).await,
+        Choice::Gcp => gcp(endpoints).await,
         #[cfg(not(feature = "aws"))]
         Choice::Aws => Err(without("aws")),
         #[cfg(not(feature = "gcp"))]
@@ -101,9 +108,13 @@ fn weather() -> Weather {
 }
 
 #[cfg(feature = "aws")]
-async fn aws(endpoint: Option<String>) -> Result<Cloud> {
+async fn aws(endpoints: Endpoints) -> Result<Cloud> {
+    let Endpoints { all, blob } = endpoints;
+    if blob.is_some() {
+        return Err(Error::invalid("--blob-endpoint with --cloud aws: one endpoint has them all"));
+    }
     let mut builder = mvi_aws::Aws::builder();
-    if let Some(url) = endpoint {
+    if let Some(url) = all {
         if is_emulator(&url) {
             if is_unset("AWS_ACCESS_KEY_ID") {
                 builder = builder.credentials("000000000000", "anything");
@@ -118,9 +129,13 @@ async fn aws(endpoint: Option<String>) -> Result<Cloud> {
 }
 
 #[cfg(feature = "gcp")]
-async fn gcp(endpoint: Option<String>) -> Result<Cloud> {
+async fn gcp(endpoints: Endpoints) -> Result<Cloud> {
+    let Endpoints { all, blob } = endpoints;
     let mut builder = mvi_gcp::Gcp::builder();
-    if let Some(url) = endpoint {
+    if let Some(url) = blob {
+        builder = builder.endpoint_for(mvi_gcp::Service::Storage, url);
+    }
+    if let Some(url) = all {
         if is_emulator(&url) {
             builder = builder.emulated();
             if is_unset("GOOGLE_CLOUD_PROJECT") {

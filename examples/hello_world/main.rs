@@ -44,7 +44,7 @@ use tokio::{net::TcpListener, signal::ctrl_c, time::sleep};
 
 use self::{
     app::App,
-    cloud::{Choice, Trouble},
+    cloud::{Choice, Endpoints, Trouble},
     files::Files,
     health::Health,
     links::Links,
@@ -60,6 +60,9 @@ struct Args {
     /// Sends the cloud's calls to another server; over plain http it is taken for an emulator
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     endpoint: Option<String>,
+    /// Sends the calls for files to yet another server, as Google's emulators are several
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    blob_endpoint: Option<String>,
     /// Decides what is left to chance, in the simulated cloud and in faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -92,12 +95,13 @@ pub(crate) async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn StdError>> {
-    let Args { cloud, endpoint, seed, fault, bucket, port } = args;
+    let Args { cloud, endpoint, blob_endpoint, seed, fault, bucket, port } = args;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|e| format!("can't listen on port {port}: {e}"))?;
 
-    let cloud = cloud::open(cloud, endpoint, seed).await?;
+    let endpoints = Endpoints { all: endpoint, blob: blob_endpoint };
+    let cloud = cloud::open(cloud, endpoints, seed).await?;
     let table = links::create_table(&*cloud.kv).await?;
     files::create_bucket(&*cloud.blob, &bucket).await?;
     let cloud = match fault {

@@ -40,7 +40,7 @@ async fn a_url_lets_a_plain_client_do_what_it_says_and_no_more() {
         return;
     };
     let aws = Aws::builder().region("eu-central-1").endpoint(endpoint);
-    let blob = aws.credentials("000000000077", "a key").build().await.unwrap().blob;
+    let blob = aws.credentials("test", "test").build().await.unwrap().blob;
     let name = format!("mvi-presigned-{}", std::process::id());
     let (bucket, key) = (BucketName::new(name).unwrap(), Key::new("a b+ü/%41.txt").unwrap());
     blob.create_bucket(CreateBucket::new(bucket.clone())).await.unwrap();

@@ -182,6 +182,7 @@ pub(crate) fn from_rpc(wire_op: &str, status: &RpcStatus) -> Result<()> {
 }
 
 /// The error of Google's own SDK, which speaks REST and gRPC, for what it sent.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 pub(crate) fn from_gax(wire_op: &str, error: GaxError) -> Error {
     let http = error.http_status_code();
     if let Some(status) = error.status() {
@@ -397,7 +398,9 @@ fn plain(message: &str) -> String {
 }
 
 /// The first `T` in the chain of an error and its sources.
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(crate) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
         .find_map(|it| it.downcast_ref())
 }

@@ -34,6 +34,9 @@ import google_crc32c
 from google.cloud import _storage_v2 as storage
 from google.protobuf import field_mask_pb2, timestamp_pb2
 
+# An object's metadata comes as headers, of which Python takes a hundred.
+http.client._MAXHEADERS = 10_000
+
 # A rewrite of more than this takes several calls: production decides that by places and classes.
 REWRITE_STEP = 4 << 20
 
@@ -207,6 +210,7 @@ class Bucket:
         self.path = f"/storage/v1/b/{upstream_name}"
         self.upstream_name = upstream_name
         self.objects = {}  # (name, generation) -> message
+        self.listed = {}  # (prefix, versions) -> keys, until something changes
         self.removed = set()  # (name, generation) that fake-gcs-server still has
 
 
@@ -312,17 +316,24 @@ class Store:
 
     def generations(self, bucket, prefix, versions):
         """The messages of what is there, in the order in which fake-gcs-server lists them."""
-        found, token = [], None
+        # fake-gcs-server goes through the whole bucket for each page.
+        keys = bucket.listed.get((prefix, versions))
+        if keys is None:
+            keys = bucket.listed[prefix, versions] = list(self.keys(bucket, prefix, versions))
+        return [bucket.objects[key] for key in keys]
+
+    def keys(self, bucket, prefix, versions):
+        token = None
         while True:
             query = {"prefix": prefix, "pageToken": token, "versions": "true" if versions else None}
             page = self.upstream.json("GET", f"{bucket.path}/o", query)
             for item in page.get("items", []):
                 key = (item["name"], int(item["generation"]))
                 if key not in bucket.removed:
-                    found.append(bucket.objects[key])
+                    yield key
             token = page.get("nextPageToken")
             if not token:
-                return found
+                return
 
     def live(self, bucket, name):
         """The live object, or nothing."""
@@ -409,6 +420,7 @@ class Store:
             if there is not None:
                 self.bury(bucket, there)
             bucket.objects[message.name, message.generation] = message
+            bucket.listed.clear()
             return message
 
     def delete(self, bucket_name, name, generation, conditions):
@@ -425,6 +437,7 @@ class Store:
                 self.bury(bucket, found)
             if generation:
                 bucket.removed.add((name, generation))
+            bucket.listed.clear()
 
     def bury(self, bucket, message):
         """What was live is noncurrent, where the bucket keeps it, and else gone."""

@@ -174,8 +174,9 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
 
     /// Reads an object, or a range of it.
     ///
-    /// Its body is lazy, and checked as it is read: an error in it ends it, and what came before is not to be trusted. Where the
-    /// connection breaks it goes on from there, with the same object.
+    /// Its body is lazy, and checked as it is read: an error in it ends it, and what came before is not to be trusted. A provider
+    /// whose connection breaks goes on from there, with the same object, a few times; what breaks for good is an error, and
+    /// whoever reads can go on by [`range`](Get::range) and [`if_match`](Get::if_match).
     ///
     /// # Errors
     ///

@@ -260,7 +260,7 @@ impl DeleteMany {
     }
 }
 
-/// What a [`Copy`] reads.
+/// What a [copy](struct@Copy) reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The bucket.

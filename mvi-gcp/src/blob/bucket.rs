@@ -228,19 +228,28 @@ async fn change(
 ) -> Result<()> {
     let deadline = client.deadline();
     let mut round = 0;
+    let mut refused = None;
     loop {
         round += 1;
-        let known = client.get_bucket(deadline, &request(name)).await?;
-        let update = UpdateBucketRequest::new()
-            .set_bucket(set(WireBucket::new().set_name(path(name)), &known))
-            .set_if_metageneration_match(known.metageneration)
-            .set_update_mask(FieldMask::default().set_paths([field]));
-        match client.update_bucket(deadline, &update).await {
+        let changed = async {
+            let known = client.get_bucket(deadline, &request(name)).await?;
+            let update = UpdateBucketRequest::new()
+                .set_bucket(set(WireBucket::new().set_name(path(name)), &known))
+                .set_if_metageneration_match(known.metageneration)
+                .set_update_mask(FieldMask::default().set_paths([field]));
+            client.update_bucket(deadline, &update).await.map(|_| ())
+        };
+        match changed.await {
             // Refused, or done by an attempt whose answer was lost: once more changes nothing.
             Err(e) if e.kind() == ErrorKind::Conflict && round < CONTENTION.attempts => {
+                refused = Some(e);
                 sleep(pause(&CONTENTION, round)).await;
             }
-            changed => return changed.map(|_| ()),
+            // The time was up before it was asked once more: what came before says why.
+            Err(e) if e.kind() == ErrorKind::Timeout && !e.may_have_applied() => {
+                return Err(refused.unwrap_or(e));
+            }
+            changed => return changed,
         }
     }
 }

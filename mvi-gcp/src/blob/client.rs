@@ -126,7 +126,7 @@ impl NewObject {
     }
 }
 
-/// One call by gRPC.
+/// One call by gRPC. The crate's futures are large, and wait on the heap.
 macro_rules! unary {
     ($name:ident, $call:ident, $op:literal, $effect:ident, $bytes:expr, $request:ty => $response:ty) => {
         pub(super) async fn $name(
@@ -138,7 +138,7 @@ macro_rules! unary {
             let attempt = |connection: Connection, limit| async move {
                 let call = connection.control.$call().with_request(request.clone());
                 let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
-                call.send().await.map_err(|e| error::from_gax($op, e))
+                Box::pin(call.send()).await.map_err(|e| error::from_gax($op, e))
             };
             self.call($op, Effect::$effect, &limits, deadline, attempt).await
         }
@@ -258,7 +258,7 @@ impl Client {
         let attempt = |connection: Connection, limit| async move {
             let call = connection.control.delete_object().with_request(request.clone());
             let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
-            call.send().await.map_err(|e| error::from_gax(op, e))
+            Box::pin(call.send()).await.map_err(|e| error::from_gax(op, e))
         };
         self.call(op, Effect::Write, &self.config.limits, deadline, attempt).await
     }
@@ -280,7 +280,7 @@ impl Client {
             // The same body under the same nonce: twice is once.
             let request = request.with_idempotency(true).with_retry_policy(NeverRetry);
             let request = request.with_resumable_upload_threshold(usize::MAX);
-            request.send_unbuffered().await.map_err(|e| error::from_gax(OP, e))
+            Box::pin(request.send_unbuffered()).await.map_err(|e| error::from_gax(OP, e))
         };
         self.call(OP, Effect::Write, &limits, deadline, attempt).await
     }
@@ -311,7 +311,7 @@ impl Client {
                 Some(generation) => request.set_if_generation_not_match(*generation),
                 None => request,
             };
-            request.send().await.map_err(|e| error::from_gax(OP, e))
+            Box::pin(request.send()).await.map_err(|e| error::from_gax(OP, e))
         };
         self.call(OP, Effect::Read, &self.config.limits, deadline, attempt).await
     }

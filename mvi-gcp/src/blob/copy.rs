@@ -31,11 +31,10 @@ pub(super) async fn copy(client: &Client, request: Copy) -> Result<Meta> {
     loop {
         round += 1;
         let found = client.get_object(client.deadline(), &read).await.map_err(unseen)?;
-        let carried = || object::properties(&found);
         let new = NewObject {
             bucket: bucket.clone(),
             name: key.as_str().to_owned(),
-            properties: properties.clone().unwrap_or_else(carried),
+            properties: properties.clone().unwrap_or_else(|| object::properties(&found)),
             encryption: encryption.clone(),
             nonce: nonce()?,
             notes: Vec::new(),

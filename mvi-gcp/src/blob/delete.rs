@@ -50,7 +50,7 @@ async fn one(client: &Client, request: Delete, known: &OnceCell<()>) -> Result<(
 }
 
 async fn there(client: &Client, bucket: &BucketName, known: &OnceCell<()>) -> Result<()> {
-    known.get_or_try_init(|| bucket::exists(client, bucket)).await.map(|()| ())
+    known.get_or_try_init(|| bucket::exists(client, bucket)).await.copied()
 }
 
 /// Removes many, some at a time, and says of each what became of it.

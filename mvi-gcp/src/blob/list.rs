@@ -45,16 +45,14 @@ impl Pages {
         let page = self.client.list_objects(self.client.deadline(), &request).await?;
         self.next = match page.next_page_token.as_str() {
             "" => None,
-            token => Some(request.clone().set_page_token(token)),
+            token => Some(request.set_page_token(token)),
         };
-        let hidden = |it: &str| it.starts_with(Key::HIDDEN);
-        let last = page.objects.last().map(|it| it.name.as_str());
-        let last = last.max(page.prefixes.last().map(String::as_str));
-        // All that is hidden has one start: what comes behind it is asked for at once.
-        if request.prefix.is_empty() && self.next.is_some() && last.is_some_and(hidden) {
-            self.next = Some(request.set_page_token("").set_lexicographic_start(BEHIND_HIDDEN));
-        }
         Ok(Some(page))
+    }
+
+    /// Leaves out what no caller sees, which sorts behind all keys.
+    pub(super) fn seen(self) -> Self {
+        self.with(|it| it.set_lexicographic_end(Key::HIDDEN.to_string()))
     }
 
     /// All objects, as they come.
@@ -69,14 +67,6 @@ impl Pages {
     }
 }
 
-/// The first text behind all that is hidden.
-const BEHIND_HIDDEN: &str = "\u{10FFFE}";
-
-/// Whether no caller sees it.
-fn is_hidden(name: &str) -> bool {
-    name.starts_with(Key::HIDDEN)
-}
-
 /// Lists objects.
 pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
     if let Err(error) = request.check() {
@@ -87,7 +77,7 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
     let asked = page.map(std::num::NonZeroU32::get);
     // What is dropped for not being behind `start_after` is one entry, or two where the first is folded.
     let at_once = asked.unwrap_or(MOST_AT_ONCE).min(most.saturating_add(2)).min(MOST_AT_ONCE);
-    let pages = Pages::new(client, &bucket).with(|it| {
+    let pages = Pages::new(client, &bucket).seen().with(|it| {
         let it = it.set_prefix(&prefix).set_delimiter(delimiter.unwrap_or_default());
         let it = it.set_lexicographic_start(start_after.clone().unwrap_or_default());
         match (asked, limit) {
@@ -101,7 +91,7 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
     let entries = stream::try_unfold((pages, start_after), |(mut pages, mut last)| async move {
         let Some(page) = pages.next().await? else { return Ok::<_, Error>(None) };
         let mut entries = Vec::with_capacity(page.objects.len() + page.prefixes.len());
-        for entry in merged(page) {
+        for entry in merged(&page) {
             // A prefix may be in two pages, and Cloud Storage includes the start.
             if last.as_deref().is_none_or(|last| entry.as_str() > last) {
                 last = Some(entry.as_str().to_owned());
@@ -117,10 +107,10 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
     }
 }
 
-/// A page's objects and prefixes in one order. What is hidden, and what is no key, is left out.
-fn merged(page: ListObjectsResponse) -> impl Iterator<Item = Entry> {
-    let objects = page.objects.iter().filter(|it| !is_hidden(&it.name)).filter_map(object::listed);
-    let prefixes = page.prefixes.iter().filter(|it| !is_hidden(it)).cloned();
+/// A page's objects and prefixes in one order. What is no key is left out.
+fn merged(page: &ListObjectsResponse) -> impl Iterator<Item = Entry> + use<> {
+    let objects = page.objects.iter().filter_map(object::listed);
+    let prefixes = page.prefixes.iter().cloned();
     let mut all: Vec<_> = objects.map(Entry::Object).chain(prefixes.map(Entry::Prefix)).collect();
     all.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     all.into_iter()
@@ -132,7 +122,7 @@ pub(super) fn versions(client: Arc<Client>, request: Versions) -> Items<ObjectVe
         return stream::once(async { Err(error) }).boxed();
     }
     let Versions { bucket, prefix, page } = request;
-    let objects = Pages::new(client, &bucket).with(|it| {
+    let objects = Pages::new(client, &bucket).seen().with(|it| {
         let it = it.set_prefix(&prefix).set_versions(true);
         match page.map(|it| it.get().min(MOST_AT_ONCE)) {
             Some(page) => it.set_page_size(i32::try_from(page).unwrap_or(i32::MAX)),
@@ -166,5 +156,5 @@ pub(super) fn versions(client: Arc<Client>, request: Versions) -> Items<ObjectVe
 /// The versions of one object.
 fn newest_first(mut group: Vec<Object>) -> VecDeque<ObjectVersion> {
     group.sort_by_key(|it| std::cmp::Reverse(it.generation));
-    group.iter().filter(|it| !is_hidden(&it.name)).filter_map(object::version).collect()
+    group.iter().filter_map(object::version).collect()
 }

@@ -12,7 +12,7 @@
 //! | `bucket`, `list_buckets` | `GetBucket`, `ListBuckets` | labels are looked for here |
 //! | `delete_bucket` | `DeleteBucket` | where only what uploads left behind is in the way, that is removed first |
 //! | `set_versioning`, `set_lifecycle` | `GetBucket`, `UpdateBucket` | with the metageneration as precondition; others' rules that MVI has no words for stay |
-//! | `put` | `objects.insert` | above 8 MiB resumable, in chunks of 8 MiB |
+//! | `put` | `objects.insert` | above 8 MiB resumable; what comes once as an upload in parts |
 //! | `get` | `objects.get` beside `GetObject` | the generation is pinned, also where it goes on after a cut |
 //! | `head` | `GetObject` | |
 //! | `delete`, `delete_many` | `DeleteObject` | 16 at a time; what is not there costs a `GetBucket` |
@@ -185,7 +185,7 @@ impl Blob for GcsBlob {
 
     async fn put(&self, request: Put, body: Body) -> Result<Meta> {
         let bucket = request.bucket.clone();
-        let made = put::put(&self.client, request, body).await;
+        let made = put::put(self, request, body).await;
         made.map_err(|e| e.or_at("blob.put", bucket))
     }
 

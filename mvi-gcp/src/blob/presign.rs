@@ -44,14 +44,14 @@ pub(super) async fn presign(client: &Client, request: Presign) -> Result<Presign
     // A machine's account signs by a call, which the crate waits for without limit.
     let limit = client.config().limits.timeouts.operation;
     let failed = |kind, what: &str| Error::new(kind, what).with_applied(Applied::No);
-    let signed = timeout(limit, url.sign_with(&signer)).await;
-    let signed = signed.map_err(|_| failed(ErrorKind::Timeout, "nobody signed in time"))?;
-    let signed = signed.map_err(|e| {
+    let url = timeout(limit, url.sign_with(&signer)).await;
+    let url = url.map_err(|_| failed(ErrorKind::Timeout, "nobody signed in time"))?;
+    let url = url.map_err(|e| {
         let message = "these credentials did not sign: wanted a service account's key, or the right to call signBlob";
         failed(ErrorKind::Unauthenticated, message).with_source(e)
     })?;
     let until = SignedDuration::try_from(expires).ok().and_then(|it| now.checked_add(it).ok());
-    let mut presigned = Presigned::new(method, signed, until.unwrap_or(Timestamp::MAX));
+    let mut presigned = Presigned::new(method, url, until.unwrap_or(Timestamp::MAX));
     presigned.headers =
         content_type.map(|it| ("content-type".to_owned(), it)).into_iter().collect();
     Ok(presigned)

@@ -1,9 +1,9 @@
-//! Writes of a whole object: a small body in one request, a large one in the chunks of a resumable upload.
+//! Writes of a whole object.
 //!
 //! ```text
-//!   body ──▶ up to 8 MiB ──▶ objects.insert, sent again as it is
-//!       └──▶ more ──▶ session ──▶ chunk ──▶ chunk ──▶ last chunk: the object is there
-//!                                   └─ cut: ask how far it came, go on from there
+//!   body ──▶ up to 8 MiB ───────────▶ objects.insert, sent again as it is
+//!       ├──▶ more, to be read again ─▶ resumable: a cut asks how far it came, and goes on from there
+//!       └──▶ more, that comes once ──▶ parts of 8 MiB, sent again from memory, joined in the end
 //! ```
 //!
 //! Each write notes a nonce on the object. A write that was not answered, or that was refused after such a one, reads back: its own
@@ -15,19 +15,31 @@ use mvi_core::{
     Applied, Error, ErrorKind, Result,
     blob::{
         Body, Crc32c, Meta, Put,
-        parts::{Cut, Parts, cut},
+        parts::{Cut, PART_BYTES, Parts, Replayable, cut, upload},
     },
 };
 
 use super::{
+    GcsBlob,
     client::{Client, NewObject, path},
     object::{self, nonce, nonce_of, wanted},
     resumable,
 };
 
 /// Writes an object whole.
-pub(super) async fn put(client: &Client, request: Put, body: Body) -> Result<Meta> {
+pub(super) async fn put(blob: &GcsBlob, request: Put, body: Body) -> Result<Meta> {
     request.check()?;
+    let body = match cut(body).await? {
+        // What comes once is kept until it is stored, a part at a time.
+        Cut::Parts(parts @ Parts::Once(..)) => {
+            // A tag that nothing has needs no upload to find out.
+            wanted(&request.mode)?;
+            return upload(blob, request, parts).await;
+        }
+        Cut::Parts(Parts::Again(body)) => body,
+        Cut::Whole(bytes) => Replayable::Bytes(bytes),
+    };
+    let client = &blob.client;
     let Put { bucket, key, mode, properties, encryption, checksum } = request;
     let new = NewObject {
         bucket,
@@ -38,7 +50,7 @@ pub(super) async fn put(client: &Client, request: Put, body: Body) -> Result<Met
         notes: Vec::new(),
         wanted: wanted(&mode)?,
     };
-    let made = write(client, &new, cut(body).await?, checksum).await?;
+    let made = write(client, &new, &body, checksum).await?;
     Ok(object::meta(key, &made))
 }
 
@@ -46,20 +58,15 @@ pub(super) async fn put(client: &Client, request: Put, body: Body) -> Result<Met
 pub(super) async fn write(
     client: &Client,
     new: &NewObject,
-    body: Cut,
+    body: &Replayable,
     checksum: Option<Crc32c>,
 ) -> Result<Object> {
-    let made = match body {
-        Cut::Whole(bytes) => whole(client, new, &bytes, checksum).await,
-        Cut::Parts(Parts::Again(body)) => {
-            let length = body.length();
-            let bytes = body.read(0..length);
-            resumable::write(client, new, bytes, Some(length), checksum).await
-        }
-        Cut::Parts(Parts::Once(first, rest, body)) => {
-            let body = resumable::joined([first, rest], body);
-            resumable::write(client, new, body, None, checksum).await
-        }
+    let length = body.length();
+    let made = if length > PART_BYTES {
+        resumable::write(client, new, body.clone(), checksum).await
+    } else {
+        let bytes = body.bytes(0..length).await.map_err(|e| e.with_applied(Applied::No))?;
+        whole(client, new, &bytes, checksum).await
     };
     match made {
         Ok(object) => Ok(object),

@@ -1,8 +1,11 @@
-//! Writes of large bodies, by resumable uploads: the crate's own, which keeps the session and the chunk that is under way.
+//! Writes of large bodies that can be read again, by resumable uploads: the crate's own, which keeps the session.
 //!
-//! A session outlives its connections. Where one breaks, the crate asks how many bytes have arrived and sends the rest of the chunk
-//! from memory. It would give up after so many breaks in all, and wait for ever for one answer; here each chunk has its own attempts, and
-//! a piece of the body that is not taken, or not answered, in the time of an attempt ends the call.
+//! A session outlives its connections. Where one breaks, the crate asks how many bytes have arrived, and the body is read again from
+//! there. It would give up after so many breaks in all, and wait for ever for one answer; here the breaks are counted anew whenever
+//! some bytes more have arrived, and a body that is not taken, or not answered, in the time of an attempt ends the call.
+//!
+//! The crate's other way, by chunks from memory for what comes once, loses a chunk where its connection breaks
+//! (`google-cloud-storage` 1.21): such bodies go in [parts](super::upload) of ours.
 //!
 //! Source: [resumable uploads][resumable].
 //!
@@ -10,24 +13,28 @@
 
 use std::{
     fmt,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{StreamExt as _, stream::BoxStream};
 use google_cloud_gax::{
     error::Error as GaxError, retry_policy::RetryPolicy, retry_result::RetryResult,
     retry_state::RetryState, retry_throttler::RetryThrottler,
 };
 use google_cloud_storage::{
+    error::WriteError,
     model::{DeleteObjectRequest, Object},
     retry_policy::RetryableErrors,
-    streaming_source::{SizeHint, StreamingSource},
+    streaming_source::{Seek, SizeHint, StreamingSource},
 };
 use mvi_core::{
     Applied, Error, ErrorKind, Result,
-    blob::{Crc32c, MAX_OBJECT_BYTES, parts::PART_BYTES},
+    blob::{
+        Crc32c,
+        parts::{PART_BYTES, Replayable},
+    },
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -38,129 +45,133 @@ use super::{
 use crate::error;
 
 const OP: &str = "objects.insert";
-/// How much is sent and kept in memory at a time. A multiple of 256 KiB, as all chunks but the last must be.
-const CHUNK_BYTES: u64 = PART_BYTES;
 
-/// The pieces that are there already, and the body that follows them.
-pub(super) fn joined<const N: usize>(
-    pieces: [Bytes; N],
-    body: BoxStream<'static, Result<Bytes>>,
-) -> BoxStream<'static, Result<Bytes>> {
-    stream::iter(pieces).map(Ok).chain(body).boxed()
-}
-
-/// Writes `new` in chunks. What fails before the last of them has changed nothing.
+/// Writes `new`. What fails before the last bytes are sent has changed nothing.
 pub(super) async fn write(
     client: &Client,
     new: &NewObject,
-    body: BoxStream<'static, Result<Bytes>>,
-    length: Option<u64>,
+    body: Replayable,
     checksum: Option<Crc32c>,
 ) -> Result<Object> {
     let unsent = |e: Error| e.with_applied(Applied::No);
-    let limits = client.config().limits.with_body(CHUNK_BYTES);
-    let connection = client.connection().await.map_err(unsent)?;
-    let state = Arc::new(Shared(Mutex::new(State::new())));
-    let source =
-        Source { body: Mutex::new(body), length, wanted: checksum, state: Arc::clone(&state) };
-    let request = connection.storage.write_object(path(&new.bucket), &new.name, source);
-    let request = new.on(request);
-    let request = match checksum {
-        // Cloud Storage itself refuses what has another one.
-        Some(checksum) => request.with_known_crc32c(checksum.value()),
-        None => request,
+    // What is in memory is summed before, so that Cloud Storage itself refuses other bytes.
+    let checksum = match &body {
+        Replayable::Bytes(bytes) => {
+            let seen = Crc32c::of(bytes);
+            checksum.map_or(Ok(()), |wanted| seen.check(wanted)).map_err(unsent)?;
+            Some(seen)
+        }
+        Replayable::Replay(_) => checksum,
     };
-    let chunk = usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX);
+    // A peer may be as slow as with one part's worth of bytes in its buffers.
+    let limits = client.config().limits.with_body(PART_BYTES);
+    let (attempts, limit) = (limits.retries.attempts, limits.timeouts.attempt);
+    let connection = client.connection().await.map_err(unsent)?;
+    let state = Arc::new(Shared(Mutex::new(State::new(attempts))));
+    let source = Source { reading: None, body, wanted: checksum, state: Arc::clone(&state) };
+    let request = connection.storage.write_object(path(&new.bucket), &new.name, source);
+    let request = match checksum {
+        Some(checksum) => new.on(request).with_known_crc32c(checksum.value()),
+        None => new.on(request),
+    };
     let request = request
+        .with_checksum_precomputation(false)
         .with_resumable_upload_threshold(0_usize)
-        .with_resumable_upload_buffer_size(chunk)
-        .with_retry_policy(PerChunk {
-            attempts: limits.retries.attempts,
-            state: Arc::clone(&state),
-        })
+        .with_retry_policy(WhileItMoves(Arc::clone(&state)))
         .with_backoff_policy(client.backoff()?)
         .with_retry_throttler(Unthrottled);
 
-    let mut sending = pin!(request.send_buffered());
+    let mut sending = Box::pin(request.send_unbuffered());
     let sent = loop {
-        let until = state.get().quiet_since().map(|it| it + limits.timeouts.attempt);
-        // Whoever reads the body may take as long as it does; it is looked after again when it has come.
-        let until = until.unwrap_or_else(|| Instant::now() + limits.timeouts.attempt);
+        let until = state.get().silent_at(limit);
         match timeout_at(until, &mut sending).await {
-            Ok(sent) => break sent.map_err(|e| error::from_gax(OP, e)),
-            Err(_) if state.get().is_silent(until, limits.timeouts.attempt) => {
-                let message = format!("{OP} got no answer in time");
-                break Err(Error::new(ErrorKind::Timeout, message));
-            }
+            Ok(sent) => break sent.map_err(Sent::Failed),
+            Err(_) if state.get().silent_at(limit) <= Instant::now() => break Err(Sent::Silent),
             Err(_) => {}
         }
     };
     match sent {
         Ok(object) => {
-            let (seen, bytes) = state.get().sent();
-            held(client, new, object, seen, bytes).await
+            let (seen, bytes) = state.get().seen;
+            if object::checksum(&object).is_none_or(|it| it == seen)
+                && object::size(&object) == bytes
+            {
+                return Ok(object);
+            }
+            Err(other_bytes(client, new, object.generation).await)
         }
-        Err(error) => Err(state.get().because(error)),
+        Err(Sent::Silent) => {
+            let message = format!("{OP} got no answer in time");
+            Err(state.get().because(Error::new(ErrorKind::Timeout, message)))
+        }
+        Err(Sent::Failed(error)) => match error::find(&error) {
+            Some(WriteError::ChecksumMismatch { object, .. }) => {
+                Err(other_bytes(client, new, object.generation).await)
+            }
+            _ => Err(state.get().because(error::from_gax(OP, error))),
+        },
     }
 }
 
-/// Checks that what was stored is what was sent, and removes it where it is not.
+/// Why an upload ended without its object.
+enum Sent {
+    Failed(GaxError),
+    Silent,
+}
+
+/// Removes what is not what was sent.
 ///
-/// Cloud Storage has checked it before, but for an upload that had to be resumed and whose checksum nobody knew at the start.
-async fn held(
-    client: &Client,
-    new: &NewObject,
-    object: Object,
-    seen: Crc32c,
-    bytes: u64,
-) -> Result<Object> {
-    let same = object::checksum(&object).is_none_or(|it| it == seen);
-    if same && object::size(&object) == bytes {
-        return Ok(object);
-    }
+/// Cloud Storage has checked it before, but where nobody knew the checksum at the start.
+async fn other_bytes(client: &Client, new: &NewObject, generation: i64) -> Error {
     let remove = DeleteObjectRequest::new()
         .set_bucket(path(&new.bucket))
         .set_object(&new.name)
-        .set_generation(object.generation);
+        .set_generation(generation);
     let removed = client.delete_object(client.deadline(), &remove).await;
     let applied = if removed.is_ok() { Applied::No } else { Applied::Yes };
-    let message = format!("{OP} stored other bytes than were sent");
-    Err(Error::new(ErrorKind::Corrupt, message).with_applied(applied))
+    Error::new(ErrorKind::Corrupt, format!("{OP} stored other bytes than were sent"))
+        .with_applied(applied)
 }
 
 /// How far an upload is.
 struct State {
+    /// How often to try without getting further.
+    attempts: u32,
     /// Since when nothing has moved; `None` while the body is waited for.
     since: Option<Instant>,
-    /// How many bytes of the body have been read.
-    bytes: u64,
-    checksum: Crc32c,
-    /// Whether the body has ended: the object may be there from then on.
+    /// What has been read of the body, once: its checksum and how many bytes.
+    seen: (Crc32c, u64),
+    /// How many bytes Cloud Storage has, as far as it has told.
+    stored: u64,
+    /// How often it broke, and how often it went on, since it had them.
+    broke: u32,
+    went_on: u32,
+    /// Whether all of the body has been read: the object may be there from then on.
     ended: bool,
-    /// Why the body failed.
-    failed: Option<Error>,
-    /// How many attempts have failed since the body last moved, and where it was then.
-    failures: (u64, u32),
     /// Whether an attempt failed after the body had ended.
     doubt: bool,
+    /// Why the body failed.
+    failed: Option<Error>,
 }
 
 impl State {
-    fn new() -> Self {
+    fn new(attempts: u32) -> Self {
         Self {
+            attempts,
             since: Some(Instant::now()),
-            bytes: 0,
-            checksum: Crc32c::default(),
+            seen: (Crc32c::default(), 0),
+            stored: 0,
+            broke: 0,
+            went_on: 0,
             ended: false,
-            failed: None,
-            failures: (0, 0),
             doubt: false,
+            failed: None,
         }
     }
 
-    /// What has been sent.
-    fn sent(&self) -> (Crc32c, u64) {
-        (self.checksum, self.bytes)
+    /// From when on it has been silent for too long. Whoever reads the body may take as long as it does.
+    fn silent_at(&self, limit: Duration) -> Instant {
+        self.since.unwrap_or_else(Instant::now) + limit
     }
 
     /// What `error` means of the whole upload.
@@ -174,13 +185,15 @@ impl State {
         }
     }
 
-    fn quiet_since(&self) -> Option<Instant> {
-        self.since
-    }
-
-    /// Whether nothing has moved for so long, at `now`.
-    fn is_silent(&self, now: Instant, limit: std::time::Duration) -> bool {
-        self.since.is_some_and(|it| it + limit <= now)
+    /// Adds what was read at `offset`, where it was not read before.
+    fn add(&mut self, offset: u64, bytes: &Bytes) {
+        let (sum, seen) = self.seen;
+        let known = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if let Some(fresh) = bytes.get(known..)
+            && seen >= offset
+        {
+            self.seen = (sum.append(fresh), seen + fresh.len() as u64);
+        }
     }
 }
 
@@ -199,14 +212,16 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A body as the crate reads it: counted, summed, and held against what it should be before its last chunk is sent.
+/// A body as the crate reads it, from anywhere: summed, and held against what it should be before its last bytes are sent.
 struct Source {
-    // Only ever read by one; the lock makes it `Sync`.
-    body: Mutex<BoxStream<'static, Result<Bytes>>>,
-    length: Option<u64>,
+    body: Replayable,
     wanted: Option<Crc32c>,
+    /// Where it is read, and from there. It is only ever read by one; the lock makes it `Sync`.
+    reading: Option<(u64, Mutex<Pieces>)>,
     state: Arc<Shared>,
 }
+
+type Pieces = BoxStream<'static, Result<Bytes>>;
 
 /// The body failed; its error is in the [`State`].
 #[derive(Debug)]
@@ -221,16 +236,22 @@ impl fmt::Display for Failed {
 impl std::error::Error for Failed {}
 
 impl Source {
-    /// What is to be told where the body ends.
-    fn end(&self) -> Result<()> {
-        let (seen, bytes) = {
-            let state = self.state.get();
-            (state.checksum, state.bytes)
-        };
-        if let Some(length) = self.length.filter(|it| *it != bytes) {
-            return Err(Error::invalid(format!("a body of {bytes} bytes, wanted {length}")));
+    fn fails(&self, error: Error) -> Failed {
+        self.state.get().failed = Some(error);
+        Failed
+    }
+
+    /// Takes what was read at `offset` into account, and tells whether it may be sent.
+    fn passes(&self, offset: u64, bytes: &Bytes) -> Result<()> {
+        let mut state = self.state.get();
+        state.add(offset, bytes);
+        if offset + (bytes.len() as u64) < self.body.length() {
+            return Ok(());
         }
-        self.wanted.map_or(Ok(()), |wanted| seen.check(wanted))
+        let (seen, _) = state.seen;
+        self.wanted.map_or(Ok(()), |wanted| seen.check(wanted))?;
+        state.ended = true;
+        Ok(())
     }
 }
 
@@ -238,86 +259,76 @@ impl StreamingSource for Source {
     type Error = Failed;
 
     async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
+        let body = &self.body;
+        let (offset, pieces) =
+            self.reading.get_or_insert_with(|| (0, Mutex::new(body.read(0..body.length()))));
         self.state.get().since = None;
-        let next = self.body.get_mut().unwrap_or_else(PoisonError::into_inner).next().await;
-        let next = match next {
-            Some(Ok(bytes)) => {
-                let mut state = self.state.get();
-                state.bytes += bytes.len() as u64;
-                state.checksum = state.checksum.append(&bytes);
-                if state.bytes <= MAX_OBJECT_BYTES {
-                    Some(Ok(bytes))
-                } else {
-                    Some(Err(Error::invalid(format!(
-                        "an object of more than {MAX_OBJECT_BYTES} bytes"
-                    ))))
-                }
+        let next = pieces.get_mut().unwrap_or_else(PoisonError::into_inner).next().await;
+        self.state.get().since = Some(Instant::now());
+        let at = *offset;
+        match next? {
+            Ok(bytes) => {
+                *offset += bytes.len() as u64;
+                Some(self.passes(at, &bytes).map(|()| bytes).map_err(|e| self.fails(e)))
             }
-            Some(Err(error)) => Some(Err(error)),
-            None => self.end().err().map(Err),
-        };
-        let mut state = self.state.get();
-        state.since = Some(Instant::now());
-        // With its length known, the crate sends the last chunk without asking for the end.
-        let complete = Some(state.bytes) == self.length;
-        match next {
-            Some(Ok(bytes)) if complete => {
-                drop(state);
-                let end = self.end();
-                let mut state = self.state.get();
-                state.ended = end.is_ok();
-                match end {
-                    Ok(()) => Some(Ok(bytes)),
-                    Err(error) => {
-                        state.failed = Some(error);
-                        Some(Err(Failed))
-                    }
-                }
-            }
-            Some(Ok(bytes)) => Some(Ok(bytes)),
-            Some(Err(error)) => {
-                state.failed = Some(error);
-                Some(Err(Failed))
-            }
-            None => {
-                state.ended = true;
-                None
-            }
+            Err(error) => Some(Err(self.fails(error))),
         }
     }
 
     async fn size_hint(&self) -> Result<SizeHint, Failed> {
-        Ok(self.length.map_or_else(SizeHint::new, SizeHint::with_exact))
+        Ok(SizeHint::with_exact(self.body.length()))
     }
 }
 
-/// Repeats what may succeed, so many times for each chunk, and not in all.
-#[derive(Debug)]
-struct PerChunk {
-    attempts: u32,
-    state: Arc<Shared>,
+impl Seek for Source {
+    type Error = Failed;
+
+    async fn seek(&mut self, offset: u64) -> Result<(), Failed> {
+        let turns = {
+            let mut state = self.state.get();
+            if offset > state.stored {
+                (state.stored, state.broke, state.went_on) = (offset, 0, 0);
+            }
+            // Cloud Storage has said that it has not all of it: no attempt before has made the object.
+            (state.ended, state.doubt) = (false, false);
+            state.went_on += 1;
+            state.went_on
+        };
+        // Each goes on after a break, which is counted, or after an answer that it is not all yet, which is not.
+        if turns > self.state.get().attempts.saturating_mul(2) {
+            let error = Error::new(ErrorKind::Unavailable, format!("{OP} gets no further"));
+            return Err(self.fails(error));
+        }
+        self.reading = Some((offset, Mutex::new(self.body.read(offset..self.body.length()))));
+        Ok(())
+    }
 }
 
-impl RetryPolicy for PerChunk {
+/// Repeats what may succeed, so many times without getting further, and not in all.
+#[derive(Debug)]
+struct WhileItMoves(Arc<Shared>);
+
+impl RetryPolicy for WhileItMoves {
     fn on_error(&self, _: &RetryState, error: GaxError) -> RetryResult {
-        let mut state = self.state.get();
-        state.doubt |= state.ended;
+        let mut state = self.0.get();
         // An answer, if only a bad one: it is not silent.
-        state.since = state.since.map(|_| Instant::now());
-        if state.failures.0 != state.bytes {
-            state.failures = (state.bytes, 0);
-        }
-        state.failures.1 += 1;
+        state.since = Some(Instant::now());
+        state.broke += 1;
         match RetryableErrors.on_error(&RetryState::new(true), error) {
-            RetryResult::Continue(error) if state.failures.1 >= self.attempts => {
+            RetryResult::Continue(error) if state.broke >= state.attempts => {
+                state.doubt |= state.ended;
                 RetryResult::Exhausted(error)
+            }
+            RetryResult::Continue(error) => {
+                state.doubt |= state.ended;
+                RetryResult::Continue(error)
             }
             result => result,
         }
     }
 }
 
-/// The attempts are bounded for each chunk already.
+/// The attempts are bounded already.
 #[derive(Debug)]
 struct Unthrottled;
 
@@ -329,4 +340,23 @@ impl RetryThrottler for Unthrottled {
     fn on_retry_failure(&mut self, _: &RetryResult) {}
 
     fn on_success(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_again_is_summed_once() {
+        let mut state = State::new(3);
+        let whole = Bytes::from_static(b"hello world");
+        state.add(0, &whole.slice(..6));
+        state.add(2, &whole.slice(2..8));
+        state.add(2, &whole.slice(2..4));
+        state.add(8, &whole.slice(8..));
+        assert_eq!(state.seen, (Crc32c::of(&whole), 11));
+        // What leaves a gap is not what was sent, and makes no sum of it.
+        state.add(20, &whole);
+        assert_eq!(state.seen.1, 11);
+    }
 }

@@ -15,6 +15,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use google_cloud_storage::model::{
@@ -26,7 +27,7 @@ use mvi_core::{
     blob::{
         Body, Complete, Crc32c, Encryption, Key, MAX_COLLECTED_BYTES, MAX_PART_BYTES, Meta, Part,
         PartNumber, Properties, StartUpload, Upload,
-        parts::{Cut, PARALLEL, PART_BYTES, Parts},
+        parts::{PARALLEL, PART_BYTES, Replayable},
     },
 };
 
@@ -61,9 +62,25 @@ fn part_name(id: &str, number: PartNumber) -> String {
     format!("{}{:05}", parts_of(id), number.get())
 }
 
-/// An upload's id is a nonce of ours, and goes into names of objects.
+/// An upload's id as callers have it: a nonce of ours and, where parts are encrypted with a key of the caller's, that key behind a `@`.
+fn full_id(id: &str, encryption: &Encryption) -> String {
+    match encryption {
+        Encryption::Provider => id.to_owned(),
+        Encryption::Key(key) => format!("{id}@{key}"),
+    }
+}
+
+/// With what an upload's parts are encrypted.
+fn encryption_of(upload: &Upload) -> Encryption {
+    match upload.id.split_once('@') {
+        Some((_, key)) => Encryption::Key(key.to_owned()),
+        None => Encryption::Provider,
+    }
+}
+
+/// An upload's nonce, which goes into names of objects.
 fn check_id(upload: &Upload) -> Result<&str> {
-    let id = upload.id.as_str();
+    let id = upload.id.split('@').next().unwrap_or_default();
     let ours = id.len() == 32 && id.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
     if ours { Ok(id) } else { Err(no_upload()) }
 }
@@ -86,8 +103,8 @@ pub(super) async fn start(client: &Client, request: StartUpload) -> Result<Uploa
         notes: vec![(KEY, BASE64URL_NOPAD.encode(key.as_str().as_bytes()))],
         wanted: None,
     };
-    let made = write(client, &new, Cut::Whole(bytes::Bytes::new()), None).await?;
-    let mut upload = Upload::new(bucket, key, id.clone());
+    let made = write(client, &new, &Replayable::Bytes(Bytes::new()), None).await?;
+    let mut upload = Upload::new(bucket, key, full_id(&id, &new.encryption));
     upload.nonce = Some(id);
     upload.started = object::time(made.create_time);
     Ok(upload)
@@ -98,6 +115,7 @@ fn read_marker(bucket: &BucketName, marker: &Object) -> Option<Upload> {
     let id = marker.name.strip_prefix(&markers())?;
     let key = BASE64URL_NOPAD.decode(marker.metadata.get(KEY)?.as_bytes()).ok()?;
     let key = Key::new(String::from_utf8(key).ok()?).ok()?;
+    let id = full_id(id, &object::encryption(marker));
     let mut upload = Upload::new(bucket.clone(), key, id);
     upload.nonce = nonce_of(marker).map(str::to_owned);
     upload.started = object::time(marker.create_time);
@@ -130,22 +148,19 @@ pub(super) async fn store(
         )));
     }
     // What takes its time is not sent in vain.
-    let known = if length > PART_BYTES { Some(find(client, upload).await?) } else { None };
-    let cut = if length > PART_BYTES {
-        Cut::Parts(Parts::Again(body))
-    } else {
-        Cut::Whole(body.bytes(0..length).await?)
-    };
+    if length > PART_BYTES {
+        find(client, upload).await?;
+    }
     let new = NewObject {
         bucket: upload.bucket.clone(),
         name: part_name(id, number),
         properties: Properties::default(),
-        encryption: known.as_ref().map_or(Encryption::Provider, object::encryption),
+        encryption: encryption_of(upload),
         nonce: nonce()?,
         notes: Vec::new(),
         wanted: None,
     };
-    let stored = write(client, &new, cut, None).await?;
+    let stored = write(client, &new, &body, None).await?;
     if let Err(gone) = find(client, upload).await {
         if gone.kind() == ErrorKind::NotFound {
             // The upload ended meanwhile, or was never there: nobody else may know of this part.
@@ -243,7 +258,7 @@ pub(super) async fn remove_all(
 pub(super) async fn complete(client: &Arc<Client>, request: Complete) -> Result<Meta> {
     request.check()?;
     let id = check_id(&request.upload)?.to_owned();
-    let made = make(client, &request, &id).await?;
+    let made = Box::pin(make(client, &request, &id)).await?;
     // It is there, whatever becomes of what it was made of: what is left is removed after a week.
     let _ = abort(client, &request.upload).await;
     Ok(object::meta(request.upload.key, &made))

@@ -1,7 +1,8 @@
-//! What goes over the wire, against a Firestore of our own: what no emulator does.
+//! What goes over the wire, against a Firestore and a Cloud Storage of our own: what no emulator does.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod blob;
 mod fields;
 mod lost;
 mod server;
@@ -30,6 +31,7 @@ fn builder(server: &Server) -> GcpBuilder {
             connect: Duration::from_millis(500),
             attempt: Duration::from_millis(300),
             operation: Duration::from_secs(2),
+            per_mib: Duration::ZERO,
         })
         .retries(Retries { attempts: 3, first_pause: pause, longest_pause: pause })
 }

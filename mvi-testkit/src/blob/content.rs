@@ -34,7 +34,8 @@ enum Pieces {
 }
 
 impl Content {
-    fn one(bytes: Bytes) -> Self {
+    /// Bytes in memory.
+    pub(super) fn one(bytes: Bytes) -> Self {
         let (size, checksum) = (bytes.len() as u64, Crc32c::of(&bytes));
         Self { pieces: Pieces::One(bytes), size, checksum }
     }
@@ -47,8 +48,9 @@ impl Content {
     pub(super) async fn read(body: Body) -> Result<Self> {
         match body {
             Body::Bytes(bytes) => Ok(Self::one(bytes)),
-            Body::Once(body) => Self::gather(body, MAX_OBJECT_BYTES).await,
-            again => Self::read_again(again, MAX_OBJECT_BYTES).await,
+            // Boxed, so that a call with bytes in memory is not as large as one that reads; as below.
+            Body::Once(body) => Box::pin(Self::gather(body, MAX_OBJECT_BYTES)).await,
+            again => Box::pin(Self::read_again(again, MAX_OBJECT_BYTES)).await,
         }
     }
 
@@ -60,7 +62,7 @@ impl Content {
     pub(super) async fn read_part(body: Body) -> Result<Self> {
         match body {
             Body::Bytes(bytes) => Ok(Self::one(bytes)),
-            other => Self::read_again(other, MAX_PART_BYTES).await,
+            other => Box::pin(Self::read_again(other, MAX_PART_BYTES)).await,
         }
     }
 

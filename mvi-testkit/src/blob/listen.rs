@@ -21,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
     blob::{Body, ByteRange, Checked, Get, Key, Meta, Method, Mode, Properties, Put, Tag},
+    hook::Op,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -34,7 +35,10 @@ use super::{
     sign::{Query, Signed, Signer, place},
     store::{Opened, Store},
 };
-use crate::sim::world::{Turn, lock};
+use crate::sim::world::lock;
+
+const GET: &Op = op("blob.get");
+const PUT: &Op = op("blob.put");
 
 /// The port that answers presigned URLs, as long as this lives: see [`SimBlob::listen`].
 #[must_use = "it stops listening when it is dropped"]
@@ -92,18 +96,6 @@ impl SimBlob {
         *lock(&self.door) = Some(address);
         let task = tokio::spawn(serve(listener, self.clone()));
         Ok(Listening { address, door: Arc::clone(&self.door), task })
-    }
-
-    /// Makes a call that takes no time.
-    fn now<Q, R>(
-        &self,
-        name: &'static str,
-        bucket: &BucketName,
-        request: Q,
-        work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
-    ) -> Result<R> {
-        let work = |turn: &Turn<'_>| work(&mut lock(&self.store), turn, request);
-        self.world.call_now(op(name), bucket.as_str(), work)
     }
 }
 
@@ -180,8 +172,7 @@ fn admitted(
 
 fn read(blob: &SimBlob, get: Get, request: &Request<Incoming>) -> Result<Reply> {
     let (headers, bucket) = (request.headers(), get.bucket.clone());
-    let Opened { made, content, fate, chunk, .. } =
-        blob.now("blob.get", &bucket, get, Store::get)?;
+    let Opened { made, content, fate, chunk, .. } = blob.now(GET, &bucket, get, Store::get)?;
     let meta = made.meta();
     let mut answer = Response::builder();
     let told = answer.headers_mut().expect("a builder that was given nothing has no error");
@@ -211,7 +202,7 @@ fn read(blob: &SimBlob, get: Get, request: &Request<Incoming>) -> Result<Reply> 
     if request.method() == hyper::Method::HEAD {
         return Ok(finished(answer, empty()));
     }
-    let (world, op) = (Arc::clone(&blob.world), op("blob.get"));
+    let (world, op) = (Arc::clone(&blob.world), GET);
     let sending = Sending { world, op, content, range, chunk, fate, takes_time: false };
     let checked = Checked::new(sending.body(), length, checksum);
     // An error ends the connection, so that nobody takes what came for the whole.
@@ -249,7 +240,7 @@ async fn write(blob: &SimBlob, mut put: Put, request: Request<Incoming>) -> Resu
     let bytes: BoxStream<'static, Result<Bytes>> = bytes.boxed();
     let content = Content::read(Body::Once(bytes)).await?;
     let bucket = put.bucket.clone();
-    let meta = blob.now("blob.put", &bucket, (put, content), Store::put)?.meta();
+    let meta = blob.now(PUT, &bucket, (put, content), Store::put)?.meta();
     let mut answer = Response::builder();
     if let Some(headers) = answer.headers_mut() {
         tell(headers, header::ETAG, &format!("\"{}\"", meta.tag.as_str()));

@@ -17,9 +17,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
+use bytes::Bytes;
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    future::{BoxFuture, Either, Ready, join_all, ready},
+    stream,
+};
 use mvi_core::{
-    Applied, Blob, BucketName, Error, Items, Labels, Result,
+    Applied, Blob, BucketName, Error, ErrorKind, Items, Labels, Result,
     blob::{
         Body, Bucket, Checked, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head,
         List, Meta, OPS, Object, ObjectVersion, Part, PartNumber, Presign, Presigned, Put, Rule,
@@ -85,28 +90,71 @@ impl SimBlob {
         Self { world, store: Store::new(), door: Door::default() }
     }
 
-    /// Makes a call of one bucket.
-    async fn call<Q: Send + 'static, R: Send + 'static>(
+    /// Makes a call of one bucket. Where calls take no time it is done here, and nothing of the request is kept in a future.
+    fn call<Q: Send + 'static, R: Send + 'static>(
+        &self,
+        op: &'static Op,
+        bucket: &BucketName,
+        request: Q,
+        work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
+    ) -> Either<Ready<Result<R>>, BoxFuture<'static, Result<R>>> {
+        if !self.world.takes_time() {
+            return Either::Left(ready(self.now(op, bucket, request, work)));
+        }
+        let (world, bucket) = (Arc::clone(&self.world), bucket.clone());
+        let store = Arc::clone(&self.store);
+        let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
+        Either::Right(Box::pin(async move { world.call(op, bucket.as_str(), work).await }))
+    }
+
+    /// Makes a call that takes no time, whatever the weather.
+    fn now<Q, R>(
         &self,
         op: &'static Op,
         bucket: &BucketName,
         request: Q,
         work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
     ) -> Result<R> {
-        let resource = bucket.as_str();
-        if !self.world.takes_time() {
-            let work = |turn: &Turn<'_>| work(&mut lock(&self.store), turn, request);
-            return self.world.call_now(op, resource, work);
-        }
-        let store = Arc::clone(&self.store);
-        let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
-        self.world.call(op, resource, work).await
+        // Lent to the work, which is passed on and on, and not moved with it: a request is large.
+        let mut request = Some(request);
+        let work = |turn: &Turn<'_>| match request.take() {
+            Some(request) => work(&mut lock(&self.store), turn, request),
+            None => Err(Error::new(ErrorKind::Internal, "a request that was served before")),
+        };
+        self.world.call_now(op, bucket.as_str(), work)
+    }
+
+    /// Writes what is in memory.
+    fn put_now(&self, request: Put, bytes: Bytes) -> Result<Meta> {
+        let (op, bucket) = (const { op("blob.put") }, request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        // Copied where nothing is locked; as below.
+        Ok(self.now(op, &bucket, (request, Content::one(bytes)), Store::put)?.meta())
+    }
+
+    async fn put_later(&self, request: Put, body: Body) -> Result<Meta> {
+        let (op, bucket) = (const { op("blob.put") }, request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        let content = Content::read(body).await.map_err(|e| unread(e, op, &bucket))?;
+        Ok(self.call(op, &bucket, (request, content), Store::put).await?.meta())
+    }
+
+    /// Gives an object that was opened to its reader.
+    fn send(&self, op: &'static Op, bucket: BucketName, opened: Opened) -> Object {
+        let Opened { made, content, range, whole, fate, chunk } = opened;
+        let checksum = whole.then_some(content.checksum);
+        let world = Arc::clone(&self.world);
+        let sending =
+            Sending { world, op, content, range: range.clone(), chunk, fate, takes_time: true };
+        let checked = Checked::new(sending.body(), range.end - range.start, checksum);
+        let body = checked.map_err(move |e| e.or_at(op.name(), &bucket)).boxed();
+        Object::new(made.meta(), range, body)
     }
 
     /// Streams what a bucket has, page by page.
     fn pages<Q, T, L>(
         &self,
-        name: &'static str,
+        op: &'static Op,
         bucket: &BucketName,
         request: Q,
         limit: Option<u64>,
@@ -118,7 +166,7 @@ impl SimBlob {
         T: Send + 'static,
         L: Send + 'static,
     {
-        let (op, blob) = (op(name), self.clone());
+        let blob = self.clone();
         let (bucket, request) = (bucket.clone(), Arc::new(request));
         paged(limit, move |progress, left| {
             let (blob, bucket) = (blob.clone(), bucket.clone());
@@ -138,7 +186,7 @@ impl SimBlob {
 }
 
 /// The operation, as Blob's table lists it.
-fn op(name: &'static str) -> &'static Op {
+const fn op(name: &str) -> &'static Op {
     shared::op(OPS, name)
 }
 
@@ -151,14 +199,14 @@ fn unread(error: Error, op: &Op, bucket: &BucketName) -> Error {
 #[deny(clippy::missing_trait_methods)]
 impl Blob for SimBlob {
     async fn create_bucket(&self, request: CreateBucket) -> Result<Bucket> {
-        let (op, bucket) = (op("blob.create_bucket"), request.name.clone());
+        let (op, bucket) = (const { op("blob.create_bucket") }, request.name.clone());
         request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
         self.call(op, &bucket, request, Store::create_bucket).await
     }
 
     async fn bucket(&self, name: &BucketName) -> Result<Bucket> {
         let work = |store: &mut Store, turn: &Turn<'_>, name| store.bucket(turn, &name);
-        self.call(op("blob.bucket"), name, name.clone(), work).await
+        self.call(const { op("blob.bucket") }, name, name.clone(), work).await
     }
 
     fn list_buckets(&self, labels: Labels) -> Items<Bucket> {
@@ -166,7 +214,7 @@ impl Blob for SimBlob {
         let listed = async move {
             let store = blob.store;
             let work = move |turn: &Turn<'_>| Ok(lock(&store).list_buckets(turn, &labels));
-            let buckets = blob.world.call(op("blob.list_buckets"), "", work).await?;
+            let buckets = blob.world.call(const { op("blob.list_buckets") }, "", work).await?;
             Ok::<_, Error>(stream::iter(buckets.into_iter().map(Ok)))
         };
         stream::once(listed).try_flatten().boxed()
@@ -174,58 +222,52 @@ impl Blob for SimBlob {
 
     async fn delete_bucket(&self, name: &BucketName) -> Result<()> {
         let work = |store: &mut Store, turn: &Turn<'_>, name| store.delete_bucket(turn, &name);
-        self.call(op("blob.delete_bucket"), name, name.clone(), work).await
+        self.call(const { op("blob.delete_bucket") }, name, name.clone(), work).await
     }
 
     async fn set_versioning(&self, bucket: &BucketName, to: Versioning) -> Result<()> {
-        let (op, request) = (op("blob.set_versioning"), (bucket.clone(), to));
+        let (op, request) = (const { op("blob.set_versioning") }, (bucket.clone(), to));
         self.call(op, bucket, request, Store::set_versioning).await
     }
 
     async fn set_lifecycle(&self, bucket: &BucketName, rules: Vec<Rule>) -> Result<()> {
-        let op = op("blob.set_lifecycle");
+        let op = const { op("blob.set_lifecycle") };
         Rule::check_all(&rules).map_err(|e| e.or_at(op.name(), bucket))?;
         self.call(op, bucket, (bucket.clone(), rules), Store::set_lifecycle).await
     }
 
     async fn put(&self, request: Put, body: Body) -> Result<Meta> {
-        let (op, bucket) = (op("blob.put"), request.bucket.clone());
-        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
-        let content = Content::read(body).await.map_err(|e| unread(e, op, &bucket))?;
-        let made = self.call(op, &bucket, (request, content), Store::put).await?;
-        // Copied here, where nothing is locked; as below.
-        Ok(made.meta())
+        match body {
+            Body::Bytes(bytes) if !self.world.takes_time() => self.put_now(request, bytes),
+            body => Box::pin(self.put_later(request, body)).await,
+        }
     }
 
     async fn get(&self, request: Get) -> Result<Object> {
-        let (op, bucket) = (op("blob.get"), request.bucket.clone());
+        let (op, bucket) = (const { op("blob.get") }, request.bucket.clone());
         request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        if !self.world.takes_time() {
+            let opened = self.now(op, &bucket, request, Store::get)?;
+            return Ok(self.send(op, bucket, opened));
+        }
         let opened = self.call(op, &bucket, request, Store::get).await?;
-        let Opened { made, content, range, whole, fate, chunk } = opened;
-        let meta = made.meta();
-        let checksum = whole.then_some(content.checksum);
-        let world = Arc::clone(&self.world);
-        let sending =
-            Sending { world, op, content, range: range.clone(), chunk, fate, takes_time: true };
-        let checked = Checked::new(sending.body(), range.end - range.start, checksum);
-        let body = checked.map_err(move |e| e.or_at(op.name(), &bucket)).boxed();
-        Ok(Object::new(meta, range, body))
+        Ok(self.send(op, bucket, opened))
     }
 
     async fn head(&self, request: Head) -> Result<Meta> {
         let bucket = request.bucket.clone();
-        let made = self.call(op("blob.head"), &bucket, request, Store::head).await?;
+        let made = self.call(const { op("blob.head") }, &bucket, request, Store::head).await?;
         Ok(made.meta())
     }
 
     async fn delete(&self, request: Delete) -> Result<()> {
-        let (op, bucket) = (op("blob.delete"), request.bucket.clone());
+        let (op, bucket) = (const { op("blob.delete") }, request.bucket.clone());
         request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
         self.call(op, &bucket, request, Store::delete).await
     }
 
     async fn delete_many(&self, request: DeleteMany) -> Result<Vec<Result<()>>> {
-        let op = op("blob.delete_many");
+        let op = const { op("blob.delete_many") };
         let DeleteMany { bucket, targets } = request;
         let parts = parts(&self.world, targets, 1_000).into_iter().map(|targets| {
             let (count, request) = (targets.len(), (bucket.clone(), targets));
@@ -238,59 +280,73 @@ impl Blob for SimBlob {
 
     fn list(&self, request: List) -> Items<Entry> {
         let (bucket, limit) = (request.bucket.clone(), request.limit);
-        self.pages("blob.list", &bucket, request, limit, List::check, Store::list_page)
+        self.pages(
+            const { op("blob.list") },
+            &bucket,
+            request,
+            limit,
+            List::check,
+            Store::list_page,
+        )
     }
 
     fn versions(&self, request: Versions) -> Items<ObjectVersion> {
         let bucket = request.bucket.clone();
         let (check, read) = (Versions::check, Store::versions_page);
-        self.pages("blob.versions", &bucket, request, None, check, read)
+        self.pages(const { op("blob.versions") }, &bucket, request, None, check, read)
     }
 
     async fn copy(&self, request: Copy) -> Result<Meta> {
-        let (op, bucket) = (op("blob.copy"), request.bucket.clone());
+        let (op, bucket) = (const { op("blob.copy") }, request.bucket.clone());
         request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
         Ok(self.call(op, &bucket, request, Store::copy).await?.meta())
     }
 
     async fn start_upload(&self, request: StartUpload) -> Result<Upload> {
-        let (op, bucket) = (op("blob.start_upload"), request.bucket.clone());
+        let (op, bucket) = (const { op("blob.start_upload") }, request.bucket.clone());
         request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
         self.call(op, &bucket, request, Store::start_upload).await
     }
 
     async fn upload_part(&self, upload: &Upload, number: PartNumber, body: Body) -> Result<Part> {
-        let (op, bucket) = (op("blob.upload_part"), &upload.bucket);
+        let (op, bucket) = (const { op("blob.upload_part") }, &upload.bucket);
         let content = Content::read_part(body).await.map_err(|e| unread(e, op, bucket))?;
         let request = (upload.clone(), number, content);
         self.call(op, bucket, request, Store::upload_part).await
     }
 
     async fn complete_upload(&self, request: Complete) -> Result<Meta> {
-        let (op, bucket) = (op("blob.complete_upload"), request.upload.bucket.clone());
+        let (op, bucket) = (const { op("blob.complete_upload") }, request.upload.bucket.clone());
         request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
         let made: Made = self.call(op, &bucket, request, Store::complete_upload).await?;
         Ok(made.meta())
     }
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()> {
-        let op = op("blob.abort_upload");
+        let op = const { op("blob.abort_upload") };
         let work = |store: &mut Store, turn: &Turn<'_>, it| store.abort_upload(turn, &it);
         self.call(op, &upload.bucket, upload.clone(), work).await
     }
 
     fn parts(&self, upload: &Upload) -> Items<Part> {
         let (bucket, upload) = (upload.bucket.clone(), upload.clone());
-        self.pages("blob.parts", &bucket, upload, None, |_| Ok(()), Store::parts_page)
+        self.pages(const { op("blob.parts") }, &bucket, upload, None, |_| Ok(()), Store::parts_page)
     }
 
     fn uploads(&self, bucket: &BucketName) -> Items<Upload> {
         let name = bucket.clone();
-        self.pages("blob.uploads", bucket, name, None, |_| Ok(()), Store::uploads_page)
+        self.pages(
+            const { op("blob.uploads") },
+            bucket,
+            name,
+            None,
+            |_| Ok(()),
+            Store::uploads_page,
+        )
     }
 
     async fn presign(&self, request: Presign) -> Result<Presigned> {
-        let (op, bucket) = (op("blob.presign"), &request.bucket);
+        let (op, bucket) = (const { op("blob.presign") }, &request.bucket);
         request.check().map_err(|e| e.or_at(op.name(), bucket))?;
         // It is signed where it is asked for, as on every provider: that takes no time.
         self.world.call_now(op, bucket.as_str(), |turn| {

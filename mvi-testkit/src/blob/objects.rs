@@ -64,12 +64,13 @@ impl Stored {
         content: Content,
         properties: Properties,
         nonce: Option<Box<str>>,
+        number: u64,
     ) -> Self {
         let mut meta = Meta::new(key, content.size, tag(turn));
         (meta.properties, meta.checksum) = (properties, Some(content.checksum));
         let born = turn.at();
         meta.modified = Some(born.timestamp());
-        Self { meta, version: turn.world.token(), content, born, number: 0, nonce }
+        Self { meta, version: turn.world.token(), content, born, number, nonce }
     }
 
     pub(super) fn key(&self) -> &Key {
@@ -236,11 +237,11 @@ impl Objects {
         mode: &Mode,
         fall: Fall,
         at: Moment,
-        stored: impl FnOnce() -> Stored,
+        stored: impl FnOnce(u64) -> Stored,
     ) -> Result<(Arc<Stored>, bool)> {
         self.writes += 1;
         let number = self.writes;
-        let stored = || Arc::new(Stored { number, ..stored() });
+        let stored = || Arc::new(stored(number));
         if let Some(slot) = self.slots.get_mut(key.as_str()) {
             admit(slot.live.as_deref(), mode)?;
             let stored = stored();
@@ -389,4 +390,26 @@ pub(super) fn behind(text: &str) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_text_is_behind_all_that_start_with_it() {
+        for (text, wanted) in [
+            ("a", Some("b")),
+            ("a/", Some("a0")),
+            ("a\u{D7FF}", Some("a\u{E000}")),
+            ("a\u{10FFFF}\u{10FFFF}", Some("b")),
+            ("\u{10FFFF}", None),
+            ("", None),
+        ] {
+            let found = behind(text);
+            assert_eq!(found.as_deref(), wanted, "{text:?}");
+            let greatest = format!("{text}\u{10FFFF}\u{10FFFF}");
+            assert!(found.is_none_or(|it| it > greatest), "{text:?}");
+        }
+    }
 }

@@ -215,7 +215,9 @@ impl Store {
         if let Some(wanted) = checksum {
             content.checksum.check(wanted)?;
         }
-        room.write(turn, &key, &mode, |key| Stored::new(turn, key, content, properties, None))
+        room.write(turn, &key, &mode, |key, number| {
+            Stored::new(turn, key, content, properties, None, number)
+        })
     }
 
     pub(super) fn get(&mut self, turn: &Turn<'_>, request: Get) -> Result<Opened> {
@@ -278,7 +280,9 @@ impl Store {
         let content = source.content.clone();
         let properties = properties.unwrap_or_else(|| source.properties().clone());
         let room = self.room(turn, &bucket)?;
-        room.write(turn, &key, &mode, |key| Stored::new(turn, key, content, properties, None))
+        room.write(turn, &key, &mode, |key, number| {
+            Stored::new(turn, key, content, properties, None, number)
+        })
     }
 }
 
@@ -298,10 +302,11 @@ impl Room {
         turn: &Turn<'_>,
         key: &Key,
         mode: &Mode,
-        stored: impl FnOnce(Key) -> Stored,
+        stored: impl FnOnce(Key, u64) -> Stored,
     ) -> Result<Made> {
         let (fall, at) = (self.fall(turn.weather), turn.at());
-        let (stored, lists) = self.objects.write(key, mode, fall, at, || stored(key.clone()))?;
+        let (stored, lists) =
+            self.objects.write(key, mode, fall, at, |number| stored(key.clone(), number))?;
         if lists {
             self.forget_later(turn.world, key, at, turn.weather);
         }

@@ -140,8 +140,8 @@ impl Store {
         // From here on nothing fails.
         let Pending { properties, nonce, .. } =
             room.uploads.0.remove(&place(&upload)).ok_or_else(no_upload)?;
-        room.write(turn, &upload.key, &mode, |key| {
-            Stored::new(turn, key, content, properties, Some(nonce))
+        room.write(turn, &upload.key, &mode, |key, number| {
+            Stored::new(turn, key, content, properties, Some(nonce), number)
         })
     }
 

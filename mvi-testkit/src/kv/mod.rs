@@ -92,7 +92,7 @@ impl SimKv {
 }
 
 /// The operation, as Kv's table lists it.
-fn op(name: &'static str) -> &'static Op {
+const fn op(name: &str) -> &'static Op {
     shared::op(OPS, name)
 }
 

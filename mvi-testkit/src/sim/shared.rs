@@ -8,9 +8,22 @@ use mvi_core::{Error, ErrorKind, Result, hook::Op};
 use super::world::{Turn, World, mix};
 use crate::clock::Moment;
 
-/// The operation, as its service's table lists it.
-pub(crate) fn op(ops: &[&'static Op], name: &'static str) -> &'static Op {
-    ops.iter().find(|it| it.name() == name).expect("a service's operations are all in its table")
+/// The operation, as its service's table lists it. For constants: a name that is not there does not compile.
+pub(crate) const fn op(ops: &[&'static Op], name: &str) -> &'static Op {
+    let mut at = 0;
+    while !is(ops[at].name(), name) {
+        at += 1;
+    }
+    ops[at]
+}
+
+const fn is(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// The same error, for another item of the same batch.

@@ -5,7 +5,11 @@ use std::num::NonZeroU32;
 use futures::{StreamExt as _, TryStreamExt as _};
 use mvi_core::{
     Blob as _, ErrorKind, Labels, Result,
-    blob::{Entry, List, ObjectVersion, VersionState, Versions},
+    blob::{
+        Entry, List, ObjectVersion,
+        VersionState::{Current, DeleteMarker as Marked, Noncurrent},
+        Versions,
+    },
 };
 
 use super::{
@@ -178,8 +182,8 @@ fn versions_page(entries: &str, next: Option<(&str, &str)>) -> Reply {
 async fn versions_and_markers_are_in_the_order_that_s3_has() {
     let server = Server::start(|call| {
         let (v, m) = ("Version", "DeleteMarker");
-        Some(match call.nth {
-            0 => versions_page(
+        Some(if call.nth == 0 {
+            versions_page(
                 &[
                     version(m, "a+b", "m3", true, 5),
                     version(v, "a+b", "v2", false, 5),
@@ -190,15 +194,12 @@ async fn versions_and_markers_are_in_the_order_that_s3_has() {
                 ]
                 .concat(),
                 Some(("a+b", "v1")),
-            ),
-            _ => {
-                assert_eq!(call.param("key-marker").as_deref(), Some("a%20b"));
-                assert_eq!(call.param("version-id-marker").as_deref(), Some("v1"));
-                versions_page(
-                    &[version(v, "a+b", "v0", false, 4), version(v, "c", "null", true, 1)].concat(),
-                    None,
-                )
-            }
+            )
+        } else {
+            assert_eq!(call.param("key-marker").as_deref(), Some("a%20b"));
+            assert_eq!(call.param("version-id-marker").as_deref(), Some("v1"));
+            let rest = [version(v, "a+b", "v0", false, 4), version(v, "c", "null", true, 1)];
+            versions_page(&rest.concat(), None)
         })
     })
     .await;
@@ -207,12 +208,8 @@ async fn versions_and_markers_are_in_the_order_that_s3_has() {
     let ids: Vec<_> = found.iter().map(|it| it.version.as_str()).collect();
     assert_eq!(ids, ["m3", "v2", "m2", "m1", "v1", "v0", "null"]);
     assert_eq!(found[0].key.as_str(), "a b");
-    use VersionState::{Current, DeleteMarker, Noncurrent};
     let states: Vec<_> = found.iter().map(|it| it.state).collect();
-    assert_eq!(
-        states,
-        [DeleteMarker, Noncurrent, DeleteMarker, DeleteMarker, Noncurrent, Noncurrent, Current]
-    );
+    assert_eq!(states, [Marked, Noncurrent, Marked, Marked, Noncurrent, Noncurrent, Current]);
     assert_eq!((found[0].size, found[0].tag.is_none()), (0, true));
     assert_eq!((found[1].size, found[1].tag.is_some()), (5, true));
 }
@@ -223,13 +220,14 @@ async fn parts_go_on_behind_the_last() {
         let part = |n: u32| {
             format!("<Part><PartNumber>{n}</PartNumber><Size>5</Size><ETag>\"p{n}\"</ETag><ChecksumCRC32C>yZRlqg==</ChecksumCRC32C></Part>")
         };
-        Some(Reply::xml(match call.nth {
-            0 => format!("<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>{}{}</ListPartsResult>", part(1), part(2)),
-            _ => {
-                assert_eq!(call.param("part-number-marker").as_deref(), Some("2"));
-                format!("<ListPartsResult><IsTruncated>false</IsTruncated>{}</ListPartsResult>", part(7))
-            }
-        }))
+        let parts = if call.nth == 0 {
+            let next = "<IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>";
+            [next, &part(1), &part(2)].concat()
+        } else {
+            assert_eq!(call.param("part-number-marker").as_deref(), Some("2"));
+            part(7)
+        };
+        Some(Reply::xml(format!("<ListPartsResult>{parts}</ListPartsResult>")))
     })
     .await;
     let parts: Vec<_> = server.blob().await.parts(&upload()).try_collect().await.unwrap();
@@ -245,14 +243,16 @@ async fn uploads_go_on_behind_the_last() {
         let upload = |key: &str, id: &str| {
             format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>2026-01-02T03:04:05.000Z</Initiated></Upload>")
         };
-        Some(Reply::xml(match call.nth {
-            0 => format!("<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>{}{}</ListMultipartUploadsResult>", upload("a+b", "u1"), upload("a+b", "u2")),
-            _ => {
-                assert_eq!(call.param("key-marker").as_deref(), Some("a%20b"));
-                assert_eq!(call.param("upload-id-marker").as_deref(), Some("u2"));
-                format!("<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{}</ListMultipartUploadsResult>", upload("c", "u3"))
-            }
-        }))
+        let uploads = if call.nth == 0 {
+            let next = "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+                        <NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>";
+            [next, &upload("a+b", "u1"), &upload("a+b", "u2")].concat()
+        } else {
+            assert_eq!(call.param("key-marker").as_deref(), Some("a%20b"));
+            assert_eq!(call.param("upload-id-marker").as_deref(), Some("u2"));
+            upload("c", "u3")
+        };
+        Some(Reply::xml(format!("<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>")))
     })
     .await;
     let uploads: Vec<_> = server.blob().await.uploads(&bucket()).try_collect().await.unwrap();

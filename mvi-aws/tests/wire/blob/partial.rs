@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use mvi_core::{
-    Applied, Blob as _, ErrorKind,
+    Applied, Blob as _, Error, ErrorKind,
     blob::{Crc32c, DeleteMany, Key, Target, VersionId},
 };
 
@@ -228,7 +228,7 @@ async fn what_was_not_removed_is_asked_for_again() {
     let targets = ["0", "1", "2", "3", "4", "1"].map(key);
     let results =
         server.blob().await.delete_many(DeleteMany::new(bucket(), targets)).await.unwrap();
-    let kinds: Vec<_> = results.iter().map(|it| it.as_ref().err().map(|e| e.kind())).collect();
+    let kinds: Vec<_> = results.iter().map(|it| it.as_ref().err().map(Error::kind)).collect();
     let throttled = Some(ErrorKind::Throttled);
     assert_eq!(kinds, [None, throttled, None, Some(ErrorKind::Forbidden), None, throttled]);
     let error = results[1].as_ref().unwrap_err();

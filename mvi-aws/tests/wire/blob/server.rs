@@ -109,7 +109,7 @@ impl Reply {
         Self::Answer(status, Vec::new(), Bytes::from(body))
     }
 
-    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         if let Self::Answer(_, headers, _) = &mut self {
             headers.retain(|(known, _)| known != name);
             headers.push((name.to_owned(), value.to_string()));
@@ -268,7 +268,7 @@ async fn answer(
             tokio::time::sleep(by).await;
             (*reply, None)
         }
-        reply => (reply, None),
+        reply @ Reply::Answer(..) => (reply, None),
     };
     let Reply::Answer(status, headers, bytes) = reply else { panic!("an answer to cut") };
     let mut response = Response::builder().status(status).header("x-amz-request-id", "REQ1");

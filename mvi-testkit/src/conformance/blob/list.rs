@@ -369,19 +369,18 @@ pub(super) async fn what_stays_is_listed_whatever_else_changes(
     let place = Place::shared(blob, scope).await?;
     let stay = place.fill("stay-", 30).await?;
     let mut listing = blob.list(place.list().page(NonZeroU32::new(4).expect("not 0")));
-    let (mut seen, mut n) = (Vec::new(), 0);
+    let (mut seen, mut unique, mut n) = (Vec::new(), BTreeSet::new(), 0);
     while let Some(entry) = listing.try_next().await? {
         seen.push(entry.as_str().to_owned());
+        assert!(unique.insert(entry.as_str().to_owned()), "one is there twice: {seen:?}");
         // Something comes before, something comes behind, and something goes.
         place.save_at(&format!("a-{n}"), "1").await?;
         place.save_at(&format!("z-{}", n % 3), "1").await?;
         blob.delete(place.delete(&place.key(&format!("z-{}", (n + 1) % 3))?)).await?;
         n += 1;
     }
-    let unique: BTreeSet<_> = seen.iter().collect();
-    assert_eq!(unique.len(), seen.len(), "one is there twice: {seen:?}");
     assert!(seen.is_sorted(), "{seen:?}");
-    let lost: Vec<_> = stay.iter().filter(|it| !unique.contains(&it.as_str().to_owned())).collect();
+    let lost: Vec<_> = stay.iter().filter(|it| !unique.contains(it.as_str())).collect();
     assert!(lost.is_empty(), "{lost:?} is not in {seen:?}");
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod bucket;
 mod condition;
 mod copy;
+mod ext;
 mod key;
 mod lifecycle;
 mod limit;
@@ -18,11 +19,8 @@ mod version;
 
 use std::sync::Arc;
 
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use mvi_core::{
-    Blob, BucketName, Labels, Result, blob,
-    blob::{DeleteMany, List, Target, Versions},
-};
+use futures::{FutureExt as _, TryStreamExt as _};
+use mvi_core::{Blob, BlobExt as _, Labels, Result, blob};
 
 use super::{
     Scope, Service, cases, eventually, help,
@@ -224,6 +222,15 @@ pub(super) static SERVICE: Service = Service {
             an_object_is_at_most_5_tib,
             a_part_has_a_number_of_1_to_10_000,
         }
+        ext {
+            a_file_goes_up_and_comes_down,
+            many_ranges_come_in_the_order_they_were_asked_for,
+            a_rename_leaves_nothing_behind,
+            a_rename_that_does_not_hold_changes_nothing,
+            delete_prefix_removes_what_starts_with_it,
+            an_emptied_bucket_can_be_deleted,
+            a_directory_goes_up_and_comes_down,
+        }
         presign {
             a_url_is_of_one_object_and_method,
             a_url_works_for_a_second_to_seven_days,
@@ -242,7 +249,7 @@ async fn sweep(blob: &Arc<dyn Blob>, scope: &Scope) -> Result<()> {
     }
     for bucket in &given {
         // Not there, or not there any more.
-        none(empty(blob, bucket).await)?;
+        none(blob.empty(bucket).await)?;
         blob.delete_bucket(bucket).await?;
     }
     eventually("end of the case's buckets", Scope::CHANGE, || async {
@@ -253,28 +260,4 @@ async fn sweep(blob: &Arc<dyn Blob>, scope: &Scope) -> Result<()> {
         Ok(left.is_empty().then_some(()))
     })
     .await
-}
-
-/// Removes all that is in a bucket: versions first, since what they are of may be all that there is.
-async fn empty(blob: &Arc<dyn Blob>, bucket: &BucketName) -> Result<()> {
-    const AT_A_TIME: usize = 1_000;
-    let versions = blob.versions(Versions::new(bucket.clone()));
-    let versions = versions.map_ok(|it| Target { key: it.key, version: Some(it.version) });
-    let objects = blob.list(List::new(bucket.clone())).map(|entry| match entry? {
-        blob::Entry::Object(it) => Ok(Target::from(it.key)),
-        blob::Entry::Prefix(it) => panic!("a prefix {it:?}, and there is no delimiter"),
-    });
-    for targets in [versions.boxed(), objects.boxed()] {
-        let mut chunks = targets.try_chunks(AT_A_TIME);
-        while let Some(targets) = chunks.next().await {
-            let targets = targets.map_err(|e| e.1)?;
-            for outcome in blob.delete_many(DeleteMany::new(bucket.clone(), targets)).await? {
-                outcome?;
-            }
-        }
-    }
-    for upload in blob.uploads(bucket).try_collect::<Vec<_>>().await? {
-        blob.abort_upload(&upload).await?;
-    }
-    Ok(())
 }

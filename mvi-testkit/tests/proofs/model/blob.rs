@@ -1,233 +1,28 @@
 //! Random sequences on Blob, beside a list of objects.
 
+mod acts;
 mod list;
 
-use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use mvi_core::{
-    Blob, BucketName, ErrorKind, Result,
+    Blob, ErrorKind, Result,
     blob::{
         ByteRange, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head, Key, List,
-        Meta, Metadata, Mode, ObjectVersion, Part, PartNumber, Properties, Put, Source,
-        StartUpload, Tag, Target, Upload, VersionId, VersionState, Versioning, Versions,
+        Meta, Mode, ObjectVersion, Part, PartNumber, Properties, Put, Source, StartUpload, Tag,
+        Target, Upload, VersionId, VersionState, Versioning, Versions,
     },
 };
 use mvi_testkit::{BlobWeather, Sim, Weather};
-use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use self::list::{Failed, Object, Shelf};
+use self::{
+    acts::{Act, Copied, Only, Text, When, Which, bucket, sequences},
+    list::{Failed, Object, Shelf},
+};
 use super::SEQUENCES;
 use crate::meta::blob::{Broken, Flaw};
-
-/// How long a sequence is.
-const LENGTH: std::ops::Range<usize> = 3..14;
-
-/// A step of a sequence. Tags, versions and uploads are counted back from the last that was made.
-#[derive(Clone, Debug)]
-enum Act {
-    Put(Key, Bytes, When, Properties),
-    Get(Key, Option<ByteRange>, Option<Only>, Option<usize>),
-    Head(Key, Option<usize>),
-    Delete(Key, Option<Which>),
-    DeleteMany(Vec<(Key, Option<usize>)>),
-    Copy(Box<Copied>),
-    List(Box<List>),
-    Versions(String, Option<NonZeroU32>),
-    Start(Key, Properties),
-    Part(usize, u32, Bytes),
-    Complete(usize, Vec<u32>, When),
-    Abort(usize),
-    Parts(usize),
-    Uploads,
-    Versioning(Versioning),
-}
-
-#[derive(Clone, Debug)]
-struct Copied {
-    from: Key,
-    to: Key,
-    version: Option<usize>,
-    if_match: Option<usize>,
-    when: When,
-    properties: Option<Properties>,
-}
-
-/// A mode, by the tag that some earlier write made.
-#[derive(Clone, Debug)]
-enum When {
-    Always,
-    IfAbsent,
-    IfMatch(usize),
-}
-
-/// A condition of a read.
-#[derive(Clone, Debug)]
-enum Only {
-    Match(usize),
-    NoneMatch(usize),
-}
-
-/// What a delete is about.
-#[derive(Clone, Debug)]
-enum Which {
-    Match(usize),
-    Version(usize),
-}
-
-fn bucket() -> BucketName {
-    BucketName::new("model").unwrap()
-}
-
-fn keys() -> BoxedStrategy<Key> {
-    // In another order as UTF-16, folded, and prefixes of each other.
-    let texts = vec!["a", "a/", "a/b", "a/c/d", "a//b", "ab", "b--c", "b/c", "\u{ff5e}", "🦀"];
-    select(texts).prop_map(|it| Key::new(it).unwrap()).boxed()
-}
-
-fn bodies() -> BoxedStrategy<Bytes> {
-    prop_oneof![
-        1 => Just(Bytes::new()),
-        // The same bytes are written again.
-        2 => select(vec!["1", "2"]).prop_map(Bytes::from),
-        3 => vec(any::<u8>(), 1..40).prop_map(Bytes::from),
-    ]
-    .boxed()
-}
-
-/// Few are large enough to be no last part: each costs as much as thousands of calls.
-fn part_bodies() -> BoxedStrategy<Bytes> {
-    let large = Bytes::from(vec![7; 5 << 20]);
-    prop_oneof![6 => bodies(), 1 => Just(large)].boxed()
-}
-
-fn properties() -> BoxedStrategy<Properties> {
-    let metadata = option::weighted(0.3, select(vec!["ann", "bob"])).prop_map(|owner| {
-        let all = Metadata::new();
-        owner.map_or(Metadata::new(), |it| all.with("owner", it).unwrap())
-    });
-    (
-        select(vec![Properties::BINARY, "text/plain"]),
-        option::weighted(0.2, Just("no-store")),
-        metadata,
-    )
-        .prop_map(|(content_type, cache_control, metadata)| Properties {
-            content_type: content_type.to_owned(),
-            cache_control: cache_control.map(str::to_owned),
-            metadata,
-            ..Properties::default()
-        })
-        .boxed()
-}
-
-fn whens() -> BoxedStrategy<When> {
-    prop_oneof![
-        3 => Just(When::Always),
-        2 => Just(When::IfAbsent),
-        2 => (0_usize..4).prop_map(When::IfMatch),
-    ]
-    .boxed()
-}
-
-fn ranges() -> BoxedStrategy<ByteRange> {
-    prop_oneof![
-        (0_u64..40, 0_u64..50).prop_map(|(start, end)| ByteRange::Between(start, end)),
-        (0_u64..40).prop_map(ByteRange::From),
-        (0_u64..50).prop_map(ByteRange::Last),
-    ]
-    .boxed()
-}
-
-fn page() -> BoxedStrategy<Option<NonZeroU32>> {
-    option::of((1_u32..4).prop_map(|it| NonZeroU32::new(it).unwrap())).boxed()
-}
-
-fn lists() -> BoxedStrategy<Act> {
-    let prefixes = select(vec!["", "", "a", "a/", "a//", "b", "b-", "b--", "x"]);
-    let delimiters = option::weighted(0.6, select(vec!["/", "--", "b", "//"]));
-    let starts = select(vec!["a", "a/", "a/b", "a/b/", "a0", "b--", "b-", "~", "\u{ff5e}"]);
-    (prefixes, delimiters, option::weighted(0.4, starts), option::weighted(0.3, 0_u64..5), page())
-        .prop_map(|(prefix, delimiter, start_after, limit, page)| {
-            Act::List(Box::new(List {
-                prefix: prefix.to_owned(),
-                delimiter: delimiter.map(str::to_owned),
-                start_after: start_after.map(str::to_owned),
-                limit,
-                page,
-                ..List::new(bucket())
-            }))
-        })
-        .boxed()
-}
-
-fn copies() -> BoxedStrategy<Act> {
-    let source = (keys(), option::weighted(0.3, 0_usize..4), option::weighted(0.3, 0_usize..4));
-    (source, keys(), whens(), option::weighted(0.4, properties()))
-        .prop_map(|((from, version, if_match), to, when, properties)| {
-            Act::Copy(Box::new(Copied { from, to, version, if_match, when, properties }))
-        })
-        .boxed()
-}
-
-fn acts() -> BoxedStrategy<Act> {
-    let only =
-        prop_oneof![(0_usize..4).prop_map(Only::Match), (0_usize..4).prop_map(Only::NoneMatch)];
-    let which = prop_oneof![
-        1 => (0_usize..4).prop_map(Which::Match),
-        1 => (0_usize..4).prop_map(Which::Version)
-    ];
-    let get = (
-        keys(),
-        option::weighted(0.4, ranges()),
-        option::weighted(0.3, only),
-        option::weighted(0.3, 0_usize..5),
-    );
-    let numbers = || select(vec![1_u32, 2, 2, 3, 10_000]);
-    let upload = || 0_usize..3;
-    prop_oneof![
-        5 => (keys(), bodies(), whens(), properties())
-            .prop_map(|(key, body, when, it)| Act::Put(key, body, when, it)),
-        4 => get.prop_map(|(key, range, only, version)| Act::Get(key, range, only, version)),
-        2 => (keys(), option::weighted(0.4, 0_usize..5))
-            .prop_map(|(key, version)| Act::Head(key, version)),
-        2 => (keys(), option::of(which)).prop_map(|(key, which)| Act::Delete(key, which)),
-        1 => vec((keys(), option::weighted(0.3, 0_usize..5)), 0..4).prop_map(Act::DeleteMany),
-        3 => copies(),
-        4 => lists(),
-        2 => (select(vec!["", "", "a", "a/"]), page())
-            .prop_map(|(prefix, page)| Act::Versions(prefix.to_owned(), page)),
-        2 => (keys(), properties()).prop_map(|(key, it)| Act::Start(key, it)),
-        3 => (upload(), numbers(), part_bodies())
-            .prop_map(|(which, number, body)| Act::Part(which, number, body)),
-        3 => (upload(), vec(numbers(), 0..3), whens())
-            .prop_map(|(which, numbers, when)| Act::Complete(which, numbers, when)),
-        1 => upload().prop_map(Act::Abort),
-        1 => upload().prop_map(Act::Parts),
-        1 => Just(Act::Uploads),
-        1 => select(vec![Versioning::On, Versioning::On, Versioning::Off])
-            .prop_map(Act::Versioning),
-    ]
-    .boxed()
-}
-
-/// Some objects, in a bucket that mostly keeps versions, and what is then done with them.
-fn sequences() -> BoxedStrategy<Vec<Act>> {
-    let put = (keys(), bodies(), properties())
-        .prop_map(|(key, body, it)| Act::Put(key, body, When::Always, it));
-    let versions = option::weighted(0.6, Just(Act::Versioning(Versioning::On)));
-    // An upload with a part, so that what is done with uploads is mostly done with one.
-    let upload = option::weighted(0.4, (keys(), properties(), bodies()));
-    let upload = upload.prop_map(|it| {
-        let both = |(key, it, body)| [Act::Start(key, it), Act::Part(0, 1, body)];
-        it.map(both).into_iter().flatten().collect::<Vec<_>>()
-    });
-    (versions, vec(put, 0..7), upload, vec(acts(), LENGTH))
-        .prop_map(|(versions, first, upload, then)| {
-            versions.into_iter().chain(first).chain(upload).chain(then).collect()
-        })
-        .boxed()
-}
 
 /// What a call gave, without what only a provider can make up.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,7 +30,7 @@ enum Seen {
     Failed(ErrorKind),
     Done,
     /// An object, and the bytes of it that were asked for, if any were.
-    Object(Key, Tag, u64, Properties, Option<Bytes>),
+    Object(Key, Tag, u64, Properties, Option<Text>),
     /// Entries: a prefix, or an object with its tag and size.
     Entries(Vec<(String, Option<(Tag, u64)>)>),
     Versions(Vec<(Key, VersionState, u64, Option<Tag>)>),
@@ -250,7 +45,7 @@ fn seen<R>(answer: Result<R>, view: impl FnOnce(R) -> Seen) -> Seen {
 }
 
 fn met(meta: Meta, bytes: Option<Bytes>) -> Seen {
-    Seen::Object(meta.key, meta.tag, meta.size, meta.properties, bytes)
+    Seen::Object(meta.key, meta.tag, meta.size, meta.properties, bytes.map(Text))
 }
 
 fn told<R>(answer: std::result::Result<R, Failed>, view: impl FnOnce(R) -> Seen) -> Seen {
@@ -258,8 +53,8 @@ fn told<R>(answer: std::result::Result<R, Failed>, view: impl FnOnce(R) -> Seen)
 }
 
 fn object(found: &Object, bytes: Option<Bytes>) -> Seen {
-    let size = found.size();
-    Seen::Object(found.key.clone(), found.tag.clone(), size, found.properties.clone(), bytes)
+    let (key, properties) = (found.key.clone(), found.properties.clone());
+    Seen::Object(key, found.tag.clone(), found.size(), properties, bytes.map(Text))
 }
 
 /// Both of them, and what the provider has made up.
@@ -323,13 +118,13 @@ impl Pair {
     /// Does it with both, and gives what both gave.
     async fn both(&mut self, act: Act) -> (Seen, Seen) {
         match act {
-            Act::Put(key, body, when, properties) => {
+            Act::Put(key, Text(body), when, properties) => {
                 let mode = self.mode(&when);
                 let put = Put::new(bucket(), key.clone()).mode(mode.clone());
                 let put = put.properties(properties.clone());
                 let answer = self.blob.put(put, body.clone().into()).await;
-                let made = self.made(&answer);
-                let wanted = self.shelf.put(key, vec![body], properties, &mode, made);
+                let fresh = self.made(&answer);
+                let wanted = self.shelf.put(key, vec![body], properties, &mode, fresh);
                 (seen(answer, |it| met(it, None)), told(wanted, |it| object(&it, None)))
             }
             Act::Get(key, range, only, version) => self.get(key, range, only, version).await,
@@ -449,16 +244,40 @@ impl Pair {
             ..Copy::new(source, bucket(), to.clone())
         };
         let answer = self.blob.copy(asked).await;
-        let made = self.made(&answer);
+        let fresh = self.made(&answer);
         let wanted = if from == to && version.is_none() && properties.is_none() {
             Err(Failed(ErrorKind::Invalid))
         } else {
             self.shelf.find(&from, version.as_ref()).and_then(|it| {
                 list::read(&it, None, if_match.as_ref(), None)?;
                 let properties = properties.unwrap_or(it.properties);
-                self.shelf.put(to, it.pieces, properties, &mode, made)
+                self.shelf.put(to, it.pieces, properties, &mode, fresh)
             })
         };
+        (seen(answer, |it| met(it, None)), told(wanted, |it| object(&it, None)))
+    }
+
+    async fn complete(&mut self, which: usize, numbers: &[u32], when: &When) -> (Seen, Seen) {
+        let none = Upload::new(bucket(), Key::new("none").unwrap(), "none");
+        let upload = back(&self.uploads, which, none);
+        let at = self.uploads.len().checked_sub(which + 1);
+        let mode = self.mode(when);
+        let own = self.parts.iter().filter(|it| Some(it.0) == at);
+        let own: Vec<_> = own.map(|it| it.1.clone()).collect();
+        // The last that was stored of each number, or the first, which may have been replaced.
+        let part = |number: u32| {
+            let mut of = own.iter().filter(|it| it.number.get() == number);
+            let found = if numbers.len() == 2 { of.next() } else { of.next_back() };
+            found
+                .cloned()
+                .unwrap_or_else(|| Part::new(PartNumber::new(number).unwrap(), 1, Tag::new("none")))
+        };
+        let parts: Vec<_> = numbers.iter().map(|it| part(*it)).collect();
+        let complete = Complete::new(upload.clone(), parts.clone()).mode(mode.clone());
+        let answer = self.blob.complete_upload(complete).await;
+        let already = self.shelf.completed(&upload.id);
+        let fresh = if already.is_some() { None } else { self.made(&answer) };
+        let wanted = self.shelf.complete(&upload.id, &parts, &mode, fresh);
         (seen(answer, |it| met(it, None)), told(wanted, |it| object(&it, None)))
     }
 
@@ -476,7 +295,7 @@ impl Pair {
                 }
                 (seen(answer, |_| Seen::Done), Seen::Done)
             }
-            Act::Part(which, number, body) => {
+            Act::Part(which, number, Text(body)) => {
                 let upload = back(&self.uploads, which, none());
                 let number = PartNumber::new(number).unwrap();
                 let answer = self.blob.upload_part(&upload, number, body.clone().into()).await;
@@ -493,26 +312,14 @@ impl Pair {
                     told(wanted, |()| view(number.get(), size)),
                 )
             }
-            Act::Complete(which, numbers, when) => {
-                let upload = back(&self.uploads, which, none());
-                let mode = self.mode(&when);
-                let own = self.parts.iter().filter(|it| Some(it.0) == at(which, made));
-                let own: Vec<_> = own.map(|it| it.1.clone()).collect();
-                // The last that was stored of each number, or the first, which may have been replaced.
-                let part = |number: u32| {
-                    let mut of = own.iter().filter(|it| it.number.get() == number);
-                    let found = if numbers.len() == 2 { of.next() } else { of.next_back() };
-                    found.cloned().unwrap_or_else(|| {
-                        Part::new(PartNumber::new(number).unwrap(), 1, Tag::new("none"))
-                    })
-                };
-                let parts: Vec<_> = numbers.iter().map(|it| part(*it)).collect();
-                let complete = Complete::new(upload.clone(), parts.clone()).mode(mode.clone());
-                let answer = self.blob.complete_upload(complete).await;
-                let already = self.shelf.completed(&upload.id);
-                let made = if already.is_some() { None } else { self.made(&answer) };
-                let wanted = self.shelf.complete(&upload.id, &parts, &mode, made);
-                (seen(answer, |it| met(it, None)), told(wanted, |it| object(&it, None)))
+            Act::Complete(which, numbers, when, times) => {
+                let (mut found, mut wanted) = (Vec::new(), Vec::new());
+                for _ in 0..times {
+                    let (one, other) = self.complete(which, &numbers, &when).await;
+                    found.push(one);
+                    wanted.push(other);
+                }
+                (Seen::Each(found), Seen::Each(wanted))
             }
             Act::Abort(which) => {
                 let upload = back(&self.uploads, which, none());

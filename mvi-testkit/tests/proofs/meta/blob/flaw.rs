@@ -125,4 +125,8 @@ flaws! {
     DeleteManyFailsForWhatIsNotThere,
     DeleteManyRefusesAKeyTwice,
     MetadataEndsAfterAKilobyte,
+    UrlIsNotEscaped,
+    UrlIsOfTheOtherMethod,
+    UrlWorksForAnHour,
+    UrlIsOfAnyContentType,
 }

@@ -165,6 +165,11 @@ const CAUGHT_BY: &[(Flaw, &str)] = &[
     (Flaw::DeleteManyRefusesAKeyTwice, "blob::delete_many_takes_a_key_twice"),
     // Limits.
     (Flaw::MetadataEndsAfterAKilobyte, "blob::metadata_is_at_most_1_900_bytes"),
+    // URLs.
+    (Flaw::UrlIsNotEscaped, "blob::a_url_is_of_one_object_and_method"),
+    (Flaw::UrlIsOfTheOtherMethod, "blob::a_url_is_of_one_object_and_method"),
+    (Flaw::UrlWorksForAnHour, "blob::a_url_works_for_a_second_to_seven_days"),
+    (Flaw::UrlIsOfAnyContentType, "blob::a_content_type_is_only_of_what_is_written"),
 ];
 
 fn backend(flaw: Option<Flaw>) -> Backend {

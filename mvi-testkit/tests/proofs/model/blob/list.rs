@@ -126,10 +126,10 @@ impl Shelf {
         }
     }
 
-    fn write(&mut self, mut object: Object, mode: &Mode, made: Made) -> Result<Object, Failed> {
+    fn write(&mut self, mut object: Object, mode: &Mode, fresh: Made) -> Result<Object, Failed> {
         self.allows(&object.key, mode)?;
         // What is not made up was refused, and is not asked for again.
-        (object.tag, object.version) = made.unwrap_or_else(|| (Tag::new("refused"), None));
+        (object.tag, object.version) = fresh.unwrap_or_else(|| (Tag::new("refused"), None));
         self.fall(&object.key);
         self.live.push(object.clone());
         Ok(object)
@@ -141,11 +141,11 @@ impl Shelf {
         pieces: Vec<Bytes>,
         properties: Properties,
         mode: &Mode,
-        made: Made,
+        fresh: Made,
     ) -> Result<Object, Failed> {
         let tag = Tag::new("none");
         let object = Object { key, pieces, properties, tag, version: None, upload: None };
-        self.write(object, mode, made)
+        self.write(object, mode, fresh)
     }
 
     pub(super) fn delete(
@@ -248,7 +248,7 @@ impl Shelf {
         id: &str,
         parts: &[Part],
         mode: &Mode,
-        made: Made,
+        fresh: Made,
     ) -> Result<Object, Failed> {
         const LEAST: u64 = 5 << 20;
         let invalid = Err(Failed(ErrorKind::Invalid));
@@ -272,9 +272,9 @@ impl Shelf {
         let (key, properties) = (pending.key.clone(), pending.properties.clone());
         let (tag, upload) = (Tag::new("none"), Some(id.to_owned()));
         let object = Object { key, pieces, properties, tag, version: None, upload };
-        let made = self.write(object, mode, made)?;
+        let object = self.write(object, mode, fresh)?;
         self.uploads.retain(|it| it.id != id);
-        Ok(made)
+        Ok(object)
     }
 
     pub(super) fn abort(&mut self, id: &str) {

@@ -138,7 +138,7 @@ impl Broken {
     fn folded_here(&self, list: List) -> Items<Entry> {
         let (flaw, asked) = (self.flaw, list.clone());
         let delimiter = list.delimiter.clone().unwrap_or_default();
-        let flat = List {
+        let unfolded = List {
             delimiter: None,
             limit: asked.limit.filter(|_| flaw == Some(Flaw::LimitCountsKeys)),
             start_after: asked
@@ -147,7 +147,7 @@ impl Broken {
                 .filter(|_| flaw == Some(Flaw::FoldsComeAgainBehindThemselves)),
             ..list
         };
-        rewrite(self.blob.list(flat), async move |all| {
+        rewrite(self.blob.list(unfolded), async move |all| {
             let searched = match flaw {
                 Some(Flaw::DelimiterIsFoundInThePrefix) => 0,
                 _ => asked.prefix.len(),

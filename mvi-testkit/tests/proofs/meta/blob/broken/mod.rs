@@ -7,6 +7,7 @@ mod uploads;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -16,8 +17,8 @@ use mvi_core::{
     Blob, BucketName, Error, ErrorKind, Items, Labels, Result,
     blob::{
         Body, Bucket, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head, Key,
-        List, Meta, Mode, Object, ObjectVersion, Part, PartNumber, Presign, Presigned, Put, Rule,
-        StartUpload, Tag, Target, Upload, VersionState, Versioning, Versions,
+        List, Meta, Method, Mode, Object, ObjectVersion, Part, PartNumber, Presign, Presigned, Put,
+        Rule, StartUpload, Tag, Target, Upload, VersionState, Versioning, Versions,
     },
 };
 
@@ -241,8 +242,24 @@ impl Blob for Broken {
         self.list_uploads(bucket)
     }
 
-    async fn presign(&self, request: Presign) -> Result<Presigned> {
-        self.blob.presign(request).await
+    async fn presign(&self, mut request: Presign) -> Result<Presigned> {
+        const HOUR: Duration = Duration::from_hours(1);
+        match self.flaw {
+            Some(Flaw::UrlIsOfTheOtherMethod) => {
+                request.method = match request.method {
+                    Method::Get => Method::Put,
+                    Method::Put => Method::Get,
+                };
+            }
+            Some(Flaw::UrlWorksForAnHour) => request.expires = request.expires.min(HOUR),
+            Some(Flaw::UrlIsOfAnyContentType) => request.content_type = None,
+            _ => {}
+        }
+        let mut made = self.blob.presign(request).await?;
+        if self.has(Flaw::UrlIsNotEscaped) {
+            made.url = made.url.replace("%20", " ");
+        }
+        Ok(made)
     }
 }
 

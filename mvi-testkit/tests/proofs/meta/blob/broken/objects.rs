@@ -77,12 +77,11 @@ impl Broken {
                     *tag = found.tag;
                 }
             }
-            Some(Flaw::IfMatchOfNothingWrites) => {
+            Some(Flaw::IfMatchOfNothingWrites)
                 if matches!(put.mode, Mode::IfMatch(_))
-                    && self.found(&put.bucket, &put.key).await?.is_none()
-                {
-                    put.mode = Mode::Always;
-                }
+                    && self.found(&put.bucket, &put.key).await?.is_none() =>
+            {
+                put.mode = Mode::Always;
             }
             Some(Flaw::PutLooksThenWrites) => {
                 self.looks(&put.bucket, &put.key, &put.mode).await?;

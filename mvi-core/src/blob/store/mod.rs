@@ -1,27 +1,27 @@
 //! Any [`Blob`] as an [`object_store::ObjectStore`], so that what is built on that can use any cloud.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+mod error;
+mod upload;
+
+use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use object_store::{
     Attribute, Attributes, CopyMode, CopyOptions, Error as StoreError, GetOptions, GetRange,
     GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, RenameTargetMode,
-    Result as StoreResult, TagSet, UpdateVersion, UploadPart, path::Path,
+    Result as StoreResult, TagSet, UpdateVersion, path::Path,
 };
 
+use self::{
+    error::{Conflict, generic, store_error, two},
+    upload::Writing,
+};
 use super::{
-    Blob, BlobExt, Body, ByteRange, Complete, Copy, DeleteMany, Entry, Get, GetRanges, Head, Key,
-    List, MIN_PART_BYTES, Meta, Metadata, Mode, Part, PartNumber, Properties, Put, Rename, Source,
-    Tag, Upload, VersionId,
+    Blob, BlobExt, Body, ByteRange, Copy, DeleteMany, Entry, Get, GetRanges, Head, Key, List, Meta,
+    Metadata, Mode, Properties, Put, Rename, Source, Tag, VersionId,
 };
 use crate::{BucketName, Error, ErrorKind};
 
@@ -194,16 +194,8 @@ impl ObjectStore for Store {
         let upload = self.blob.start_upload(put.upload()).await;
         let upload =
             upload.map_err(|e| store_error(e, location.as_ref(), Conflict::Precondition))?;
-        Ok(Box::new(Writing {
-            blob: Arc::clone(&self.blob),
-            path: location.to_string(),
-            put,
-            upload: Arc::new(upload),
-            buffer: VecDeque::new(),
-            buffered: 0,
-            parts: Arc::default(),
-            begun: 0,
-        }))
+        let blob = Arc::clone(&self.blob);
+        Ok(Box::new(Writing::new(blob, location.to_string(), put, upload)))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
@@ -391,173 +383,6 @@ impl Store {
                 }
             })
             .collect()
-    }
-}
-
-/// An upload under way.
-struct Writing {
-    blob: Arc<dyn Blob>,
-    path: String,
-    put: Put,
-    upload: Arc<Upload>,
-    /// What is too little for a part.
-    buffer: VecDeque<Bytes>,
-    buffered: u64,
-    parts: Arc<Mutex<Vec<Part>>>,
-    /// How many parts were given out to be sent.
-    begun: u32,
-}
-
-impl fmt::Debug for Writing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writing").field("upload", &self.upload).finish_non_exhaustive()
-    }
-}
-
-impl Writing {
-    fn wrong(&self) -> impl Fn(Error) -> StoreError + use<> {
-        let path = self.path.clone();
-        move |e| store_error(e, &path, Conflict::Precondition)
-    }
-
-    fn take(&mut self) -> Bytes {
-        self.buffered = 0;
-        if self.buffer.len() == 1
-            && let Some(one) = self.buffer.pop_front()
-        {
-            return one;
-        }
-        let mut all = BytesMut::new();
-        for chunk in self.buffer.drain(..) {
-            all.extend_from_slice(&chunk);
-        }
-        all.freeze()
-    }
-
-    fn send(&mut self, bytes: Bytes) -> UploadPart {
-        self.begun = self.begun.saturating_add(1);
-        let number = PartNumber::new(self.begun);
-        let (blob, upload) = (Arc::clone(&self.blob), Arc::clone(&self.upload));
-        let (parts, wrong) = (Arc::clone(&self.parts), self.wrong());
-        async move {
-            let number = number.map_err(&wrong)?;
-            let part = blob.upload_part(&upload, number, Body::Bytes(bytes)).await;
-            let part = part.map_err(&wrong)?;
-            parts.lock().unwrap_or_else(PoisonError::into_inner).push(part);
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl MultipartUpload for Writing {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        self.buffered += data.content_length() as u64;
-        self.buffer.extend(data);
-        if self.buffered < MIN_PART_BYTES {
-            return futures::future::ready(Ok(())).boxed();
-        }
-        let bytes = self.take();
-        self.send(bytes)
-    }
-
-    async fn complete(&mut self) -> StoreResult<PutResult> {
-        let rest = self.take();
-        if self.begun == 0 {
-            // What is less than a part needs none; and of nothing there is no part.
-            let meta = self.blob.put(self.put.clone(), Body::Bytes(rest)).await;
-            let meta = meta.map_err(self.wrong())?;
-            let _ = self.blob.abort_upload(&self.upload).await;
-            return Ok(put_result(&meta));
-        }
-        if !rest.is_empty() {
-            self.send(rest).await?;
-        }
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        parts.sort_unstable_by_key(|it| it.number);
-        if parts.len() as u64 != u64::from(self.begun) {
-            let (stored, begun) = (parts.len(), self.begun);
-            let message = format!("{stored} parts are stored, wanted all {begun} of them");
-            return Err(generic(Error::invalid(message)));
-        }
-        let complete = Complete::new(Upload::clone(&self.upload), parts);
-        let meta = self.blob.complete_upload(complete).await.map_err(self.wrong())?;
-        Ok(put_result(&meta))
-    }
-
-    async fn abort(&mut self) -> StoreResult<()> {
-        self.blob.abort_upload(&self.upload).await.map_err(self.wrong())
-    }
-}
-
-/// What a condition that does not hold is called.
-#[derive(Clone, Copy)]
-enum Conflict {
-    Exists,
-    Precondition,
-    NotModified,
-}
-
-fn store_error(error: Error, path: &str, conflict: Conflict) -> StoreError {
-    let path = path.to_owned();
-    match (error.kind(), conflict) {
-        (ErrorKind::NotFound, _) => StoreError::NotFound { path, source: error.into() },
-        (ErrorKind::AlreadyExists, _) | (ErrorKind::Conflict, Conflict::Exists) => {
-            StoreError::AlreadyExists { path, source: error.into() }
-        }
-        (ErrorKind::Conflict, Conflict::Precondition) => {
-            StoreError::Precondition { path, source: error.into() }
-        }
-        (ErrorKind::Conflict, Conflict::NotModified) => {
-            StoreError::NotModified { path, source: error.into() }
-        }
-        (ErrorKind::Forbidden, _) => StoreError::PermissionDenied { path, source: error.into() },
-        (ErrorKind::Unauthenticated, _) => {
-            StoreError::Unauthenticated { path, source: error.into() }
-        }
-        (ErrorKind::Unsupported, _) => StoreError::NotSupported { source: error.into() },
-        _ => generic(error),
-    }
-}
-
-fn generic(error: Error) -> StoreError {
-    StoreError::Generic { store: "mvi", source: error.into() }
-}
-
-/// That of a call on two paths: what is not found is what was read.
-fn two(error: Error, from: &Path, to: &Path, conflict: Conflict) -> StoreError {
-    let path = if error.kind() == ErrorKind::NotFound { from } else { to };
-    store_error(error, path.as_ref(), conflict)
-}
-
-impl From<StoreError> for Error {
-    /// What a [`Store`] was told, or what another store says in its own words.
-    fn from(error: StoreError) -> Self {
-        let (kind, source) = match error {
-            StoreError::NotFound { source, .. } => (ErrorKind::NotFound, source),
-            StoreError::AlreadyExists { source, .. } => (ErrorKind::AlreadyExists, source),
-            StoreError::Precondition { source, .. } | StoreError::NotModified { source, .. } => {
-                (ErrorKind::Conflict, source)
-            }
-            StoreError::PermissionDenied { source, .. } => (ErrorKind::Forbidden, source),
-            StoreError::Unauthenticated { source, .. } => (ErrorKind::Unauthenticated, source),
-            StoreError::NotSupported { source } => (ErrorKind::Unsupported, source),
-            StoreError::Generic { source, .. } => (ErrorKind::Internal, source),
-            other => {
-                let kind = match other {
-                    StoreError::NotImplemented { .. } => ErrorKind::Unsupported,
-                    StoreError::InvalidPath { .. } => ErrorKind::Invalid,
-                    _ => ErrorKind::Internal,
-                };
-                return Self::new(kind, "an object store failed").with_source(other);
-            }
-        };
-        match source.downcast::<Self>() {
-            Ok(own) => *own,
-            Err(source) => Self::new(kind, "an object store failed").with_source(source),
-        }
     }
 }
 

@@ -1,0 +1,72 @@
+//! Transfers that are much larger than the memory that they may have.
+
+use std::{fs::File, io::Read as _, path::PathBuf, process::ExitStatus};
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{child::Job, sink};
+
+type Outcome<R = ()> = Result<R, String>;
+
+/// What is sent and read: 1 GiB.
+const BYTES: u64 = 1 << 30;
+/// What a child may have of data, its program's own included: parts of 8 MiB, four on the way and one being read, are 40 MiB of it.
+const LIMIT: u64 = 160 << 20;
+
+fn told(error: impl std::fmt::Debug) -> String {
+    format!("{error:?}")
+}
+
+/// Runs a child under a limit; returns how it ended and what it said.
+fn run(
+    runtime: &Runtime,
+    role: &'static str,
+    path: PathBuf,
+    limit: u64,
+) -> Outcome<(ExitStatus, String)> {
+    let endpoint = runtime.block_on(sink::start(BYTES));
+    let state = PathBuf::new();
+    let job = Job { role, endpoint, path, state, bytes: BYTES, limit: Some(limit) };
+    let mut child = job.start().map_err(told)?;
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut said).map_err(told)?;
+    }
+    Ok((child.wait().map_err(told)?, said))
+}
+
+fn runtime() -> Outcome<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(told)
+}
+
+/// Up by each kind of body, and down.
+pub(crate) fn flat() -> Outcome {
+    let runtime = runtime()?;
+    let dir = tempfile::tempdir().map_err(told)?;
+    let path = dir.path().join("sparse");
+    File::create(&path).and_then(|it| it.set_len(BYTES)).map_err(told)?;
+    for role in ["replay", "once", "file", "down"] {
+        let begun = tokio::time::Instant::now();
+        let (ended, said) = run(&runtime, role, path.clone(), LIMIT)?;
+        if !ended.success() {
+            return Err(format!("{role} under {LIMIT} bytes: {ended}: {said}"));
+        }
+        eprintln!("{role}: 1 GiB under {} MiB in {:.1?}", LIMIT >> 20, begun.elapsed());
+    }
+    Ok(())
+}
+
+/// The same limit ends a child that collects what it sends; the same child lives without it.
+pub(crate) fn bites() -> Outcome {
+    let runtime = runtime()?;
+    let (ended, said) = run(&runtime, "collect", PathBuf::new(), LIMIT)?;
+    if ended.success() || !said.contains("memory allocation") {
+        return Err(format!("it should have died of memory: {ended}: {said}"));
+    }
+    eprintln!("collect: {ended}: {}", said.trim());
+    let (ended, said) = run(&runtime, "collect", PathBuf::new(), 4 << 30)?;
+    if !ended.success() {
+        return Err(format!("without the limit it should live: {ended}: {said}"));
+    }
+    Ok(())
+}
