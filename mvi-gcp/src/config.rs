@@ -137,7 +137,7 @@ pub struct GcpBuilder {
     #[cfg(feature = "_sdk")]
     credentials: Option<sdk::Given>,
     #[cfg(feature = "_sdk")]
-    signer: Option<google_cloud_auth::signer::Signer>,
+    signer: Option<sdk::Signs>,
     timeouts: Timeouts,
     retries: Retries,
 }
@@ -198,7 +198,7 @@ impl GcpBuilder {
     /// Not every credential can sign: a service account's key can, and so can a machine's account that may call `signBlob`.
     #[cfg(feature = "_sdk")]
     pub fn signer(mut self, signer: google_cloud_auth::signer::Signer) -> Self {
-        self.signer = Some(signer);
+        self.signer = Some(sdk::Signs(signer));
         self
     }
 
@@ -281,6 +281,16 @@ mod sdk {
         }
     }
 
+    /// Who signs, who is not printed either.
+    #[derive(Clone)]
+    pub(crate) struct Signs(pub(crate) Signer);
+
+    impl fmt::Debug for Signs {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Signer")
+        }
+    }
+
     /// What every service's client is made from.
     #[derive(Clone, Debug)]
     pub(crate) struct Config {
@@ -290,7 +300,7 @@ mod sdk {
         pub(crate) location: String,
         credentials: Given,
         #[cfg(feature = "blob")]
-        signer: Option<Signer>,
+        signer: Option<Signs>,
         /// Whether the credentials are the environment's: then so is whoever signs.
         #[cfg(feature = "blob")]
         own: bool,
@@ -414,7 +424,7 @@ mod sdk {
                 Error::new(ErrorKind::Unauthenticated, message)
             };
             match &self.signer {
-                Some(signer) => Ok(signer.clone()),
+                Some(Signs(signer)) => Ok(signer.clone()),
                 None if !self.own => Err(nobody()),
                 None => Builder::default()
                     .with_scopes([SCOPE])

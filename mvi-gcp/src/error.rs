@@ -458,6 +458,22 @@ mod tests {
             ("Commit", "INTERNAL", None, Internal, Applied::Unknown),
             ("Commit", "UNKNOWN", None, Internal, Applied::Unknown),
             ("Commit", "SOMETHING_NEW", None, Internal, Applied::Unknown),
+            (CONDITIONAL_DELETE, "NOT_FOUND", None, Conflict, Applied::No),
+            (CONDITIONAL_DELETE, "FAILED_PRECONDITION", None, Conflict, Applied::No),
+            ("DeleteObject", "NOT_FOUND", None, NotFound, Applied::No),
+            ("DeleteBucket", "ALREADY_EXISTS", None, Conflict, Applied::No),
+            ("CreateBucket", "ALREADY_EXISTS", None, AlreadyExists, Applied::No),
+            ("ComposeObject", "FAILED_PRECONDITION", None, Conflict, Applied::No),
+            ("objects.insert", "403", rate, Throttled, Applied::No),
+            ("objects.insert", "403", quota, Exhausted, Applied::No),
+            ("objects.insert", "403", None, Forbidden, Applied::No),
+            ("objects.insert", "412", None, Conflict, Applied::No),
+            ("objects.insert", "429", quota, Exhausted, Applied::No),
+            ("objects.insert", "429", rate, Throttled, Applied::No),
+            ("objects.insert", "503", None, Unavailable, Applied::Unknown),
+            ("objects.get", "304", None, Conflict, Applied::No),
+            ("objects.get", "404", None, NotFound, Applied::No),
+            ("objects.get", "416", None, Invalid, Applied::No),
         ];
         for (op, code, detail, kind, applied) in cases {
             let row = of_code(op, code, detail);

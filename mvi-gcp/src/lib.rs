@@ -19,10 +19,18 @@ mod attempt;
 pub mod blob;
 #[cfg(any(feature = "blob", feature = "kv"))]
 mod clock;
+#[cfg_attr(
+    not(all(feature = "blob", feature = "kv")),
+    allow(dead_code, reason = "each service needs a part of it")
+)]
 mod config;
-#[cfg(feature = "blob")]
+#[cfg(any(feature = "blob", feature = "kv"))]
 mod connection;
 #[cfg(feature = "_sdk")]
+#[cfg_attr(
+    not(all(feature = "blob", feature = "kv")),
+    allow(dead_code, reason = "each service needs a part of it")
+)]
 mod error;
 #[cfg(feature = "kv")]
 pub mod kv;

@@ -91,10 +91,8 @@ fn measure(
     let runtime = runtime()?;
     let stores = open(&runtime, clients, &cloud.place)?;
     let calls = rounds.times(calls).max(at_once);
-    let mut sides: Vec<_> = stores
-        .iter()
-        .map(|store| || measured(&runtime, &**store, what, calls, at_once))
-        .collect();
+    let mut sides: Vec<_> =
+        stores.iter().map(|store| || measured(&runtime, &**store, what, calls, at_once)).collect();
     let mut sides: Vec<_> = sides.iter_mut().map(|it| it as &mut dyn FnMut() -> Calls).collect();
     let measured = rounds.each(&mut sides);
     let compare = Compare {
@@ -176,7 +174,8 @@ pub(super) fn signed(rounds: Rounds, report: &mut Report) -> Result {
     let known = Place::local(0);
     let words = [path, known.id.as_str(), known.key.as_str()];
     let server = Server::start(env!("CARGO_BIN_EXE_signed_s3"), &words)?;
-    let cloud = Cloud::new("S3 that checks signatures", Client::MviSigned, &server, super::sizes(rounds));
+    let cloud =
+        Cloud::new("S3 that checks signatures", Client::MviSigned, &server, super::sizes(rounds));
     let clients = cloud.clients(&[Client::Sdk, Client::ObjectStore, Client::OpenDal]);
 
     // What one wrote the others read: nobody is measured who does it wrong.

@@ -41,9 +41,14 @@ pub(super) fn run(rounds: Rounds, report: &mut Report, cloud: &Cloud, peers: &[C
         clients: &clients,
         rounds: &measured,
     };
-    compare.push(report, "keys/s", |it| it.speed, |client| match client {
-        Client::ObjectStore | Client::ObjectStoreGoogle => Some(Goal::AtLeast(1.5)),
-        _ => None,
-    });
+    compare.push(
+        report,
+        "keys/s",
+        |it| it.speed,
+        |client| match client {
+            Client::ObjectStore | Client::ObjectStoreGoogle => Some(Goal::AtLeast(1.5)),
+            _ => None,
+        },
+    );
     Ok(())
 }

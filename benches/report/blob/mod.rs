@@ -43,15 +43,17 @@ pub(crate) fn s3(rounds: Rounds, report: &mut Report) -> Result {
         Client::Hyper,
     ];
     transfers::up(rounds, report, &cloud, &large)?;
-    transfers::file(rounds, report, &cloud, &large[..5])?;
+    // Parts by hand from a file would be a program of its own.
+    let files = [Client::Sdk, Client::ObjectStore, Client::ObjectStoreUnsigned, Client::OpenDal];
+    transfers::file(rounds, report, &cloud, &files)?;
     lists::run(rounds, report, &cloud, &small[..3])?;
     #[cfg(feature = "peers")]
     calls::signed(rounds, report)?;
     Ok(())
 }
 
-#[cfg(feature = "google")]
 /// On Cloud Storage: a server in another process that knows its answers beforehand.
+#[cfg(feature = "google")]
 pub(crate) fn google(rounds: Rounds, report: &mut Report) -> Result {
     let sizes = sizes(rounds);
     let server = canned(sizes)?;

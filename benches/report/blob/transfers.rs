@@ -2,11 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use mvi_benches::{
-    Goal, Report, Rounds, Row, Unit,
-    objects::content,
-    stores::Client,
-};
+use mvi_benches::{Goal, Report, Rounds, Row, Unit, objects::content, stores::Client};
 
 use super::{Cloud, Compare, Sample, middle};
 use crate::{Result, as_f64, workspace};

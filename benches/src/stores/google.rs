@@ -22,13 +22,17 @@ impl Google {
     pub async fn new(place: &Place) -> Result<Self> {
         cryptography();
         let credentials = Anonymous::new().build();
-        let client =
-            Storage::builder().with_endpoint(&place.url).with_credentials(credentials).build().await?;
+        let client = Storage::builder()
+            .with_endpoint(&place.url)
+            .with_credentials(credentials)
+            .build()
+            .await?;
         Ok(Self { client, bucket: format!("projects/_/buckets/{BUCKET}") })
     }
 }
 
 #[async_trait]
+#[expect(clippy::large_futures, reason = "the trait boxes them, and another box would cost")]
 impl Store for Google {
     async fn get(&self, key: &str) -> Result<Bytes> {
         let mut object = self.client.read_object(&self.bucket, key).send().await?;

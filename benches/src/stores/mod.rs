@@ -124,11 +124,10 @@ impl Client {
             Self::Sdk => "`aws-sdk-s3`",
             Self::SdkParts => "`aws-sdk-s3` in parts, payload not signed",
             Self::Hyper => "raw `hyper`",
-            Self::ObjectStore => "`object_store`",
+            Self::ObjectStore | Self::ObjectStoreGoogle => "`object_store`",
             Self::ObjectStoreUnsigned => "`object_store`, payload not signed",
             Self::OpenDal => "`opendal`",
             Self::Google => "`google-cloud-storage`",
-            Self::ObjectStoreGoogle => "`object_store`",
         }
     }
 

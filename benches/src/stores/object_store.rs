@@ -6,10 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutPayload, WriteMultipart,
-    aws::AmazonS3Builder,
-    gcp::GoogleCloudStorageBuilder,
-    path::Path,
+    ObjectStore, ObjectStoreExt as _, PutPayload, WriteMultipart, aws::AmazonS3Builder,
+    gcp::GoogleCloudStorageBuilder, path::Path,
 };
 use tokio::io::AsyncReadExt as _;
 

@@ -92,7 +92,13 @@ impl Sdk {
         Ok(())
     }
 
-    async fn part(&self, key: &str, upload: &str, number: i32, body: Bytes) -> Result<CompletedPart> {
+    async fn part(
+        &self,
+        key: &str,
+        upload: &str,
+        number: i32,
+        body: Bytes,
+    ) -> Result<CompletedPart> {
         let stored = self
             .client
             .upload_part()

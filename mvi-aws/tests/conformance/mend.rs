@@ -2,13 +2,14 @@
 //!
 //! - `ministack` takes the checksum of a whole upload for that of its parts' checksums, and refuses it: it is left out.
 //! - `moto` drops the tags of `CreateBucket`, without which nobody can tell whose a bucket is: they are set right after. It names the
-//!   roots of two answers otherwise than S3 does, so that the SDK can't read them.
+//!   roots of two answers otherwise than S3 does, so that the SDK can't read them. And it looks and writes in two steps: what has a
+//!   condition goes by itself.
 
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{
-    Method, Request, Response, Uri,
+    HeaderMap, Method, Request, Response, Uri,
     body::{Bytes, Incoming},
     header::CONTENT_LENGTH,
     server::conn::http1,
@@ -19,7 +20,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use mvi_core::{Error, ErrorKind, Result};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex};
 
 /// What is mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ struct Proxy {
     of: Of,
     to: String,
     client: Client<HttpConnector, Sent>,
+    alone: Mutex<()>,
 }
 
 /// Listens before `endpoint`, for as long as the program runs; says where.
@@ -43,7 +45,7 @@ pub(crate) async fn mended(endpoint: &str, of: Of) -> Result<String> {
     let url = format!("http://{}", listener.local_addr().map_err(unset)?);
     let client = Client::builder(TokioExecutor::new()).build_http();
     let to = endpoint.trim_end_matches('/').to_owned();
-    let proxy = Arc::new(Proxy { of, to, client });
+    let proxy = Arc::new(Proxy { of, to, client, alone: Mutex::new(()) });
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let proxy = Arc::clone(&proxy);
@@ -55,6 +57,10 @@ pub(crate) async fn mended(endpoint: &str, of: Of) -> Result<String> {
         }
     });
     Ok(url)
+}
+
+fn is_conditional(headers: &HeaderMap) -> bool {
+    headers.contains_key("if-match") || headers.contains_key("if-none-match")
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -86,6 +92,10 @@ impl Proxy {
                     .replace("GetBucketVersioningResponse", "VersioningConfiguration");
                 head.headers.insert(CONTENT_LENGTH, body.len().into());
                 Ok(Response::from_parts(head, Either::Right(Full::from(body))))
+            }
+            (Of::Moto, _) if is_conditional(request.headers()) => {
+                let _alone = self.alone.lock().await;
+                self.pass(request.map(Either::Left)).await
             }
             _ => self.pass(request.map(Either::Left)).await,
         }

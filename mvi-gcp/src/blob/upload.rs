@@ -17,7 +17,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future::join, stream};
 use google_cloud_storage::model::{
     ComposeObjectRequest, DeleteObjectRequest, GetObjectRequest, Object, ObjectChecksums,
     compose_object_request::SourceObject,
@@ -162,10 +162,11 @@ pub(super) async fn store(
     };
     let stored = write(client, &new, &body, None).await?;
     if let Err(gone) = find(client, upload).await {
-        if gone.kind() == ErrorKind::NotFound {
-            // The upload ended meanwhile, or was never there: nobody else may know of this part.
-            remove_all(client, &upload.bucket, [stored]).await?;
+        if gone.kind() != ErrorKind::NotFound {
+            return Err(gone.with_applied(Applied::Yes));
         }
+        // The upload ended meanwhile, or was never there: nobody else may know of this part. Where it stays, it goes after a week.
+        let _ = remove_all(client, &upload.bucket, [stored]).await;
         return Err(gone);
     }
     Ok(read_part(number, &stored))
@@ -258,23 +259,37 @@ pub(super) async fn remove_all(
 pub(super) async fn complete(client: &Arc<Client>, request: Complete) -> Result<Meta> {
     request.check()?;
     let id = check_id(&request.upload)?.to_owned();
-    let made = Box::pin(make(client, &request, &id)).await?;
+    let made = match Box::pin(make(client, &request, &id)).await {
+        // Somebody else completes the same upload, and was faster: what it made is what was asked for.
+        Err(e)
+            if matches!(
+                e.kind(),
+                ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Invalid
+            ) =>
+        {
+            done(client, &request.upload, &id).await.ok_or(e)?
+        }
+        made => made?,
+    };
     // It is there, whatever becomes of what it was made of: what is left is removed after a week.
     let _ = abort(client, &request.upload).await;
     Ok(object::meta(request.upload.key, &made))
 }
 
+/// The object of an upload that has been completed.
+async fn done(client: &Client, upload: &Upload, id: &str) -> Option<Object> {
+    let read = GetObjectRequest::new().set_bucket(path(&upload.bucket));
+    let read = read.set_object(upload.key.as_str());
+    let there = client.get_object(client.deadline(), &read).await.ok()?;
+    (nonce_of(&there) == Some(id)).then_some(there)
+}
+
 async fn make(client: &Arc<Client>, request: &Complete, id: &str) -> Result<Object> {
     let Complete { upload, parts, mode, checksum: _ } = request;
     let unseen = |e: Error| e.with_applied(Applied::No);
-    let place = GetObjectRequest::new().set_bucket(path(&upload.bucket));
-    let place = place.set_object(upload.key.as_str());
-    let deadline = client.deadline();
-    let (marker, there) = futures::join!(find(client, upload), client.get_object(deadline, &place));
+    let (marker, there) = join(find(client, upload), done(client, upload, id)).await;
     // Who asks again, after an answer that was lost, has it already.
-    if let Ok(there) = there
-        && nonce_of(&there) == Some(id)
-    {
+    if let Some(there) = there {
         return Ok(there);
     }
     let marker = marker.map_err(unseen)?;

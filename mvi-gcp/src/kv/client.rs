@@ -3,11 +3,7 @@
 //! They go through the generated client of the `firestore` crate's connection, since its own methods can't say a
 //! commit with a precondition a write.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use firestore::{FirestoreDb, FirestoreDbOptions};
 use gcloud_sdk::{
@@ -21,14 +17,12 @@ use gcloud_sdk::{
     tonic::{Request, Response},
 };
 use mvi_core::{Applied, Error, ErrorKind, Result};
-use tokio::{
-    sync::OnceCell,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     attempt::{Effect, send},
     config::{Config, Service},
+    connection::Lazy,
     error,
 };
 
@@ -36,7 +30,7 @@ use crate::{
 pub(crate) struct Client {
     config: Config,
     database: String,
-    connection: Mutex<Arc<OnceCell<FirestoreDb>>>,
+    connection: Lazy<FirestoreDb>,
 }
 
 impl fmt::Debug for Client {
@@ -48,7 +42,7 @@ impl fmt::Debug for Client {
 impl Client {
     pub(crate) fn new(config: Config) -> Self {
         let database = format!("projects/{}/databases/{}", config.project, config.database);
-        Self { config, database, connection: Mutex::default() }
+        Self { config, database, connection: Lazy::default() }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -65,15 +59,10 @@ impl Client {
         Instant::now() + self.config.limits.timeouts.operation
     }
 
-    fn connection(&self) -> MutexGuard<'_, Arc<OnceCell<FirestoreDb>>> {
-        // It is whole at every moment.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The SDK's client.
     pub(crate) async fn db(&self) -> Result<FirestoreDb> {
-        let connection = Arc::clone(&self.connection());
-        connection.get_or_try_init(|| self.connect()).await.cloned()
+        let limit = self.config.limits.timeouts.connect;
+        Ok(self.connection.get(limit, || self.connect()).await?.0)
     }
 
     async fn connect(&self) -> Result<FirestoreDb> {
@@ -96,8 +85,6 @@ impl Client {
     }
 
     /// Makes one call in attempts; one without an answer gives up its connection.
-    ///
-    /// A connection that a network on the way has forgotten looks alive, and would take the next attempt with it.
     async fn call<T, F>(
         &self,
         wire_op: &'static str,
@@ -110,10 +97,7 @@ impl Client {
     {
         let attempt = &attempt;
         let attempt = |limit| async move {
-            let connection = Arc::clone(&self.connection());
-            let _watch =
-                Watch { client: self, connection: &connection, since: Instant::now(), limit };
-            let db = connection.get_or_try_init(|| self.connect()).await?;
+            let (db, _watch) = self.connection.get(limit, || self.connect()).await?;
             attempt(db.client().get(), limit).await
         };
         send(&self.config.limits, wire_op, effect, deadline, attempt).await
@@ -237,23 +221,6 @@ impl Client {
 
 /// The generated client, which only sends.
 type Grpc = FirestoreClient<GoogleAuthMiddleware>;
-
-/// Gives a connection up that did not answer within the limit. Whoever is still at it goes on.
-struct Watch<'a> {
-    client: &'a Client,
-    connection: &'a Arc<OnceCell<FirestoreDb>>,
-    since: Instant,
-    limit: Duration,
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        let mut current = self.client.connection();
-        if self.since.elapsed() >= self.limit && Arc::ptr_eq(&current, self.connection) {
-            *current = Arc::default();
-        }
-    }
-}
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 

@@ -43,7 +43,8 @@ impl Uploads {
 pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-    let value = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
+    let value =
+        |name: &str| query.split('&').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
     let name = value("name").unwrap_or_default().replace("%2F", "/");
     match (&parts.method, value("uploadType"), value("upload_id")) {
         (&Method::PUT, _, Some(id)) => part(canned, id, &parts.headers, body).await,
@@ -51,11 +52,13 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
             let _ = body.collect().await;
             let id = canned.google.start();
             // Google's client says the name of Google's host to every server, so it can't be sent back there.
-            let url = format!("{}{path}?uploadType=resumable&upload_id={id}&name={name}", canned.url);
+            let url =
+                format!("{}{path}?uploadType=resumable&upload_id={id}&name={name}", canned.url);
             finish(Response::builder().header(header::LOCATION, url), Bytes::new())
         }
         (&Method::POST, ..) => {
-            let sent = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let sent =
+                body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let media = media(&parts.headers, &sent);
             object(&name, media.len(), Crc32c::of(media))
         }
@@ -107,14 +110,16 @@ async fn part(canned: &Canned, id: &str, headers: &hyper::HeaderMap, mut body: I
 
 /// The last part of a `multipart/related` body.
 fn media<'a>(headers: &hyper::HeaderMap, body: &'a Bytes) -> &'a [u8] {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let Some((_, boundary)) = kind.split_once("boundary=") else { return body };
     let end = BytesMut::from(format!("\r\n--{}--", boundary.trim_matches('"')).as_bytes());
     let find = |text: &[u8], from: usize| {
         body[from..].windows(text.len()).position(|it| it == text).map(|it| from + it)
     };
     // Two heads, each before an empty line: that of the description, and that of the bytes.
-    let start = find(b"\r\n\r\n", 0).and_then(|first| find(b"\r\n\r\n", first + 4)).map(|it| it + 4);
+    let start =
+        find(b"\r\n\r\n", 0).and_then(|first| find(b"\r\n\r\n", first + 4)).map(|it| it + 4);
     let start = start.unwrap_or(0);
     let tail = body.len().saturating_sub(end.len() + 8).max(start);
     &body[start..find(&end, tail).unwrap_or(body.len())]
@@ -137,6 +142,7 @@ fn object(name: &str, bytes: usize, checksum: Crc32c) -> Answer {
         "updated": "2026-01-02T03:04:05.000Z",
         "timeStorageClassUpdated": "2026-01-02T03:04:05.000Z",
     });
-    let answer = Response::builder().header(header::CONTENT_TYPE, "application/json; charset=UTF-8");
+    let answer =
+        Response::builder().header(header::CONTENT_TYPE, "application/json; charset=UTF-8");
     finish(answer, described.to_string())
 }

@@ -39,7 +39,9 @@ impl Pages {
 }
 
 pub(crate) fn is_call(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
 }
 
 pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answer {
@@ -48,18 +50,15 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
     // Before the message are a byte for whether it is compressed and four for its length.
     let sent = sent.get(5..).unwrap_or_default();
     let method = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let message = match method {
-        "ListObjects" => {
-            let token = text(sent, 3).and_then(|it| it.strip_prefix("page-")?.parse().ok());
-            canned.listing.0.get(token.unwrap_or(0_usize)).cloned().unwrap_or_default()
-        }
-        // `GetObject`, and what an upload in parts is made of.
-        _ => {
-            let key = text(sent, 2).unwrap_or_default();
-            let stored = canned.object(key);
-            let checksum = stored.checksum.parse().unwrap_or_default();
-            object(key, stored.bytes.len() as u64, checksum).0.freeze()
-        }
+    let message = if method == "ListObjects" {
+        let token = text(sent, 3).and_then(|it| it.strip_prefix("page-")?.parse().ok());
+        canned.listing.0.get(token.unwrap_or(0_usize)).cloned().unwrap_or_default()
+    } else {
+        // `GetObject`.
+        let key = text(sent, 2).unwrap_or_default();
+        let stored = canned.object(key);
+        let checksum = stored.checksum.parse().unwrap_or_default();
+        object(key, stored.bytes.len() as u64, checksum).0.freeze()
     };
     let mut framed = BytesMut::with_capacity(5 + message.len());
     framed.put_u8(0);
@@ -176,7 +175,8 @@ mod tests {
     #[test]
     fn a_field_is_found_behind_others() {
         let long = "k".repeat(300);
-        let message = Message::default().number(9, 1 << 40).fixed32(8, 7).text(2, &long).text(3, "page-7");
+        let message =
+            Message::default().number(9, 1 << 40).fixed32(8, 7).text(2, &long).text(3, "page-7");
         assert_eq!(text(&message.0, 2), Some(long.as_str()));
         assert_eq!(text(&message.0, 3), Some("page-7"));
         assert_eq!(text(&message.0, 4), None);

@@ -45,7 +45,8 @@ impl Canned {
 
 /// Which of an object's bytes a request asks for.
 fn range(headers: &HeaderMap, length: usize) -> Option<(usize, usize)> {
-    let (start, end) = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+    let (start, end) =
+        headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let start: usize = start.parse().ok()?;
     let end = end.parse::<usize>().map_or(length, |it| (it + 1).min(length));
     Some((start, end))
@@ -57,7 +58,8 @@ fn read(answer: Builder, method: &Method, headers: &HeaderMap, object: &Content)
     let (answer, body) = match range(headers, length) {
         Some((start, end)) => {
             let at = format!("bytes {start}-{}/{length}", end.saturating_sub(1));
-            let answer = answer.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, at);
+            let answer =
+                answer.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, at);
             (answer, object.bytes.slice(start..end))
         }
         None => (answer, object.bytes.clone()),
@@ -90,7 +92,9 @@ fn main() -> io::Result<()> {
     until_orphaned();
     let mut words = std::env::args().skip(1).map_while(|it| it.parse().ok());
     let (Some(large), Some(listed)) = (words.next(), words.next()) else {
-        return Err(io::Error::other("wanted how large the large object is, and how many are listed"));
+        return Err(io::Error::other(
+            "wanted how large the large object is, and how many are listed",
+        ));
     };
     // Two threads, so that the server is not what a client of several connections waits for.
     let runtime =

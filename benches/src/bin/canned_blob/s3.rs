@@ -53,7 +53,10 @@ impl Pages {
 fn builder() -> Builder {
     Response::builder()
         .header("x-amz-request-id", "4442587FB7D0A2F9")
-        .header("x-amz-id-2", "vlR7PnpV2Ce81l0PRw6jlUpck7Jo5ZsQjryTjKlc5aLWGVHPZLj5NeC6qMa0emYBDXOo6QBU0Wo=")
+        .header(
+            "x-amz-id-2",
+            "vlR7PnpV2Ce81l0PRw6jlUpck7Jo5ZsQjryTjKlc5aLWGVHPZLj5NeC6qMa0emYBDXOo6QBU0Wo=",
+        )
         .header(header::SERVER, "AmazonS3")
 }
 
@@ -64,17 +67,20 @@ fn xml(body: impl Into<Bytes>) -> Answer {
 pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-    let value = |name: &str| query.split('&').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
+    let value =
+        |name: &str| query.split('&').find_map(|it| it.strip_prefix(name)?.strip_prefix('='));
     match parts.method {
         Method::GET if value("list-type").is_some() => {
-            let page = value("continuation-token").and_then(|it| it.strip_prefix("page-")?.parse().ok());
+            let page =
+                value("continuation-token").and_then(|it| it.strip_prefix("page-")?.parse().ok());
             xml(canned.s3.0.get(page.unwrap_or(0_usize)).cloned().unwrap_or_default())
         }
         Method::GET | Method::HEAD => object(canned, &parts.method, path, &parts.headers),
         Method::POST if query.starts_with("uploads") => {
             drain(body).await;
             let (_, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
-            let answer = copied(&parts.headers, &["x-amz-checksum-algorithm", "x-amz-checksum-type"]);
+            let answer =
+                copied(&parts.headers, &["x-amz-checksum-algorithm", "x-amz-checksum-type"]);
             finish(
                 answer.header(header::CONTENT_TYPE, "application/xml"),
                 format!(
@@ -88,7 +94,9 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
             let (_, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
             let whole = parts.headers.get(CHECKSUM).and_then(|it| it.to_str().ok());
             let checksum = whole.map_or_else(String::new, |it| {
-                format!("<ChecksumCRC32C>{it}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType>")
+                format!(
+                    "<ChecksumCRC32C>{it}</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType>"
+                )
             });
             xml(format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CompleteMultipartUploadResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
@@ -99,8 +107,14 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
         Method::DELETE => finish(builder().status(hyper::StatusCode::NO_CONTENT), Bytes::new()),
         _ => {
             drain(body).await;
-            let answer = copied(&parts.headers, &[CHECKSUM, "x-amz-checksum-crc32", "x-amz-checksum-crc64nvme"]);
-            finish(answer.header(header::ETAG, TAG).header("x-amz-server-side-encryption", "AES256"), Bytes::new())
+            let answer = copied(
+                &parts.headers,
+                &[CHECKSUM, "x-amz-checksum-crc32", "x-amz-checksum-crc64nvme"],
+            );
+            finish(
+                answer.header(header::ETAG, TAG).header("x-amz-server-side-encryption", "AES256"),
+                Bytes::new(),
+            )
         }
     }
 }
@@ -115,7 +129,8 @@ fn object(canned: &Canned, method: &Method, path: &str, headers: &HeaderMap) -> 
         .header("x-amz-server-side-encryption", "AES256");
     // S3 gives it to who asks, and not with a range.
     if headers.contains_key("x-amz-checksum-mode") && !headers.contains_key(header::RANGE) {
-        answer = answer.header(CHECKSUM, &object.checksum).header("x-amz-checksum-type", "FULL_OBJECT");
+        answer =
+            answer.header(CHECKSUM, &object.checksum).header("x-amz-checksum-type", "FULL_OBJECT");
     }
     read(answer, method, headers, object)
 }

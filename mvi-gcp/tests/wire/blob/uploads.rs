@@ -164,6 +164,22 @@ async fn a_condition_that_does_not_hold_leaves_the_upload() {
 }
 
 #[tokio::test]
+async fn two_who_complete_one_upload_get_one_object() {
+    for mode in [Mode::Always, Mode::IfAbsent] {
+        let world = World::new().await;
+        let upload = start(&world).await;
+        let part = store(&world, &upload, 1, b"hello".to_vec()).await.unwrap();
+        let request = || Complete::new(upload.clone(), vec![part.clone()]).mode(mode.clone());
+        let all = (0..4).map(|_| world.gcp.blob.complete_upload(request()));
+        let made = futures::future::join_all(all).await;
+        for made in made {
+            assert_eq!(made.unwrap().checksum, Some(Crc32c::of(b"hello")));
+        }
+        assert_eq!(world.cloud.names(), ["key"]);
+    }
+}
+
+#[tokio::test]
 async fn another_process_goes_on_with_what_a_listing_says() {
     let world = World::new().await;
     let upload = start(&world).await;
