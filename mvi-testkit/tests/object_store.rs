@@ -1,5 +1,7 @@
 //! The simulated Blob behind mvi-core's adapter to `object_store`, held against that crate's own tests: what others expect of a store.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::sync::Arc;
 
 use mvi_core::{
@@ -7,13 +9,13 @@ use mvi_core::{
     blob::{CreateBucket, Store, Versioning},
 };
 use mvi_testkit::{Sim, Weather};
-use object_store::{ObjectStore as _, integration, path::Path};
+use object_store::{ObjectStoreExt as _, integration, path::Path};
 
 fn bucket() -> BucketName {
     BucketName::new("acme-7f3-tables").unwrap()
 }
 
-/// Every test that object_store has for stores, but for attributes that have no place here, which are refused.
+/// Every test that `object_store` has for stores, but for attributes that have no place here, which are refused.
 async fn passes(blob: Arc<dyn Blob>, prefix: &str) {
     let store = Store::new(Arc::clone(&blob), bucket()).prefix(prefix);
     // Each of them begins with nothing.
@@ -46,7 +48,7 @@ async fn passes(blob: Arc<dyn Blob>, prefix: &str) {
     clear().await;
     integration::list_with_offset_exclusivity(&store).await;
     clear().await;
-    let nowhere = store.get_opts(&Path::from("nowhere"), Default::default()).await.unwrap_err();
+    let nowhere = store.get(&Path::from("nowhere")).await.unwrap_err();
     assert!(matches!(nowhere, object_store::Error::NotFound { .. }), "{nowhere}");
 }
 

@@ -11,7 +11,7 @@ type Outcome<R = ()> = Result<R, String>;
 /// What is sent and read: 1 GiB.
 const BYTES: u64 = 1 << 30;
 /// What a child may have of data, its program's own included: parts of 8 MiB, four on the way and one being read, are 40 MiB of it.
-const LIMIT: u64 = 160 << 20;
+const LIMIT: u64 = 96 << 20;
 
 fn told(error: impl std::fmt::Debug) -> String {
     format!("{error:?}")
