@@ -1,6 +1,6 @@
 //! What callers get back: buckets, objects, uploads.
 
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
@@ -50,16 +50,17 @@ pub enum Versioning {
     On,
 }
 
-/// Names one content of one object: what [`Mode::IfMatch`](super::Mode::IfMatch) wants. Compare it; do not read meaning into it.
+/// Names one content of one object: what [`Mode::IfMatch`](super::Mode::IfMatch) wants. Compare it; do not read meaning into it. A clone does not allocate.
 ///
 /// On S3 it is the `ETag`, which is of the content alone: the same bytes written twice have the same tag. On Cloud Storage it is the
 /// generation, which is of one write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Tag(Box<str>);
+#[serde(from = "String", into = "String")]
+pub struct Tag(Arc<str>);
 
 impl Tag {
     /// A tag as a provider names it.
-    pub fn new(tag: impl Into<Box<str>>) -> Self {
+    pub fn new(tag: impl Into<Arc<str>>) -> Self {
         Self(tag.into())
     }
 
@@ -69,19 +70,44 @@ impl Tag {
     }
 }
 
-/// Names one version of an object in a bucket that keeps them. Compare it; do not read meaning into it.
+impl From<String> for Tag {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.as_str().to_owned()
+    }
+}
+
+/// Names one version of an object in a bucket that keeps them. Compare it; do not read meaning into it. A clone does not allocate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct VersionId(Box<str>);
+#[serde(from = "String", into = "String")]
+pub struct VersionId(Arc<str>);
 
 impl VersionId {
     /// A version as a provider names it.
-    pub fn new(version: impl Into<Box<str>>) -> Self {
+    pub fn new(version: impl Into<Arc<str>>) -> Self {
         Self(version.into())
     }
 
     /// It as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for VersionId {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<VersionId> for String {
+    fn from(version: VersionId) -> Self {
+        version.as_str().to_owned()
     }
 }
 
@@ -110,12 +136,17 @@ pub struct Meta {
 impl Meta {
     /// An object as a provider reported it; the rest is set after.
     pub fn new(key: Key, size: u64, tag: Tag) -> Self {
+        Self::of(key, size, tag, Properties::default())
+    }
+
+    /// An object as a provider reported it, with what is written on it; the rest is set after.
+    pub fn of(key: Key, size: u64, tag: Tag, properties: Properties) -> Self {
         Self {
             key,
             size,
             tag,
             version: None,
-            properties: Properties::default(),
+            properties,
             checksum: None,
             encryption: Encryption::Provider,
             modified: None,

@@ -114,6 +114,20 @@ impl Content {
         Self { pieces: Pieces::of(pieces), size, checksum }
     }
 
+    /// All of `range`, where it lies together, comes in one piece and nothing befalls it.
+    pub(super) fn at_once(
+        &self,
+        range: &Range<u64>,
+        fate: Fate,
+        chunk: &RangeInclusive<u32>,
+    ) -> Option<Bytes> {
+        if fate != Fate::Whole || *chunk.start() != u32::MAX {
+            return None;
+        }
+        let length = range.end - range.start;
+        Some(self.at(range.start, length)).filter(|it| it.len() as u64 == length)
+    }
+
     /// What lies together at `from`, of at most `most` bytes; nothing at the end.
     fn at(&self, from: u64, most: u64) -> Bytes {
         let (start, bytes) = match &self.pieces {
@@ -177,15 +191,10 @@ pub(super) struct Sending {
 
 impl Sending {
     pub(super) fn body(self) -> BoxStream<'static, Result<Bytes>> {
-        let Range { start, end } = self.range;
-        if self.fate == Fate::Whole
-            && *self.chunk.start() == u32::MAX
-            && !(self.takes_time && self.world.takes_time())
+        if !(self.takes_time && self.world.takes_time())
+            && let Some(bytes) = self.content.at_once(&self.range, self.fate, &self.chunk)
         {
-            let bytes = self.content.at(start, end - start);
-            if bytes.len() as u64 == end - start {
-                return stream::once(future::ready(Ok(bytes))).boxed();
-            }
+            return stream::once(future::ready(Ok(bytes))).boxed();
         }
         stream::try_unfold(
             self,

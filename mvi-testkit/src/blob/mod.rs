@@ -142,6 +142,12 @@ impl SimBlob {
     /// Gives an object that was opened to its reader.
     fn send(&self, op: &'static Op, bucket: BucketName, opened: Opened) -> Object {
         let Opened { made, content, range, whole, fate, chunk } = opened;
+        if !self.world.takes_time()
+            && let Some(bytes) = content.at_once(&range, fate, &chunk)
+        {
+            // These are the very bytes that were written: there is nothing on the way to check.
+            return Object::new(made.meta(), range, stream::once(ready(Ok(bytes))).boxed());
+        }
         let checksum = whole.then_some(content.checksum);
         let world = Arc::clone(&self.world);
         let sending =

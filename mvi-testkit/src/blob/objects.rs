@@ -66,10 +66,9 @@ impl Stored {
         nonce: Option<Box<str>>,
         number: u64,
     ) -> Self {
-        let mut meta = Meta::new(key, content.size, tag(turn));
-        (meta.properties, meta.checksum) = (properties, Some(content.checksum));
+        let mut meta = Meta::of(key, content.size, tag(turn), properties);
         let born = turn.at();
-        meta.modified = Some(born.timestamp());
+        (meta.checksum, meta.modified) = (Some(content.checksum), Some(born.timestamp()));
         Self { meta, version: turn.world.token(), content, born, number, nonce }
     }
 
