@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The most real time that a case may take in one simulated world, and in a real one, where many cases share one machine.
-const WATCHDOGS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(3)];
+const WATCHDOGS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(15)];
 
 /// How many worlds a case sees on a simulated backend, unless `MVI_SEED` names one.
 const SEEDS: u64 = 4;
