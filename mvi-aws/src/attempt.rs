@@ -53,6 +53,7 @@ pub(crate) struct Failure<E> {
 
 impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> Failure<E> {
     /// What the service answered, if it did.
+    #[cfg(feature = "kv")]
     pub(crate) fn answer(&self) -> Option<&E> {
         self.sdk.as_service_error()
     }

@@ -322,6 +322,7 @@ mod sdk {
             self.loopback_payloads
         }
 
+        #[cfg(feature = "kv")]
         pub(crate) fn sdk_timeouts(&self) -> TimeoutConfig {
             let Timeouts { connect, read, attempt, operation } = self.timeouts;
             TimeoutConfig::builder()
