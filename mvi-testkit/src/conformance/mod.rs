@@ -15,7 +15,7 @@
 //!   time takes as long as its events. A failure names its seed, and `MVI_SEED` runs that one alone.
 //! - An **emulator** is there where its variable says so, and its cases share one connection. Where it is
 //!   missing the run says so and goes on, unless `MVI_REQUIRE` (`all`, or names with commas between) wants it.
-//! - A backend that has only some services says which it [serves](Backend::serves).
+//! - A backend that has only some services says which it [serves](Backend::only).
 //! - Each case has a limit of real time, deletes what it made, and must leave nothing.
 //! - A whole run must have called every operation of the service, and writes what came of it to
 //!   `target/conformance/`.
