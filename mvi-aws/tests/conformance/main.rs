@@ -68,9 +68,10 @@ const CHECKSUMS_OF_UPLOADS: [&str; 4] = [
 ];
 
 const COPIES_ALWAYS: &str = "it copies whatever is there";
-const CONDITIONS_OF_COPIES: [&str; 2] = [
+const CONDITIONS_OF_COPIES: [&str; 3] = [
     "blob::a_copy_if_absent_holds_only_where_nothing_is",
     "blob::a_copy_if_match_holds_only_for_what_has_the_tag",
+    "blob::a_rename_that_does_not_hold_changes_nothing",
 ];
 
 const COMPLETES_AGAIN: &str =
