@@ -39,6 +39,10 @@ fn main() -> ExitCode {
             .diverges(
                 "blob::what_was_kept_stays_when_versioning_ends",
                 "a write behind the end of versioning takes with it what was kept",
+            )
+            .diverges(
+                "blob::an_emptied_bucket_can_be_deleted",
+                "it answers 500 to the removal of what was kept, once versioning has ended",
             ),
         Backend::emulator("dynalite", "dynalite 4.0.0", "MVI_DYNALITE", dynalite)
             .only(["kv"])
