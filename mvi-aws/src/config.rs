@@ -241,7 +241,9 @@ impl AwsBuilder {
 
 #[cfg(feature = "_sdk")]
 mod sdk {
-    use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+    #[cfg(feature = "kv")]
+    use aws_config::timeout::TimeoutConfig;
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_credential_types::Credentials;
     use aws_smithy_async::rt::sleep::TokioSleep;
     use aws_smithy_http_client::{

@@ -98,7 +98,7 @@ async fn a_write_that_is_refused_by_its_own_nonce_has_won() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_refused_by_anothers_has_lost_and_may_have_been_there_before() {
+async fn a_write_that_is_refused_by_another_has_lost_and_may_have_been_there_before() {
     let server = refusing("PutObject", 412, "PreconditionFailed", false).await;
     let lost = server.blob().await.put(put().mode(Mode::IfAbsent), "hello".into()).await;
     let error = lost.unwrap_err();

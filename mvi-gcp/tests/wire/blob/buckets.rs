@@ -56,7 +56,7 @@ async fn a_bucket_is_born_closed_in_one_request() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_anothers_is_taken() {
+async fn a_name_that_another_has_is_taken() {
     let world = World::new().await;
     // Of another project, which a list of ours has not, whatever is written on it.
     world.cloud.befall("CreateBucket", (0..99).map(|_| Fault::Refuse(ALREADY_EXISTS)));
