@@ -76,10 +76,11 @@ pub(super) async fn a_lock_is_free_when_its_lease_ends(
 
 pub(super) async fn a_renewed_lock_is_kept(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
     let store = Shape::Text.shared(kv, scope).await?;
-    let mut lease = kv.lock(lock(&store, 2 * SHORT)).await?;
+    // Longer than a busy emulator may keep an answer, and shorter than all the renewals together.
+    let mut lease = kv.lock(lock(&store, 6 * SHORT)).await?;
     let token = lease.token;
     for _ in 0..3 {
-        sleep(SHORT).await;
+        sleep(3 * SHORT).await;
         kv.renew_lock(&mut lease).await?;
         fails(kv.lock(lock(&store, LEASE)).await, ErrorKind::Conflict);
     }
