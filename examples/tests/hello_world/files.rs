@@ -117,46 +117,56 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 pub(super) fn sent_and_fetched() {
-    let app = App::start(&[]);
+    one_file(&App::start(&[]), "cat");
+}
+
+/// Sends and fetches what goes in one piece, under a code that nothing has yet.
+pub(super) fn one_file(app: &App, code: &str) {
     let photo = bytes(100_000);
     // The file first, as most people write it.
     let form = Form::default().file("cat.png", "image/png", &photo).text("owner", "ann");
-    let made = send(&app, form.text("code", "cat").text("url", ""), "*/*");
-    assert_eq!((made.status, made.header("location")), (201, "/links/cat"), "{}", made.text());
-    let link = made.json();
-    assert_eq!((&link["url"], &link["file"]["name"]), (&json!("/files/cat"), &json!("cat.png")));
+    let made = send(app, form.text("code", code).text("url", ""), "*/*");
+    let location = format!("/links/{code}");
+    assert_eq!((made.status, made.header("location")), (201, &*location), "{}", made.text());
+    let (link, place) = (made.json(), format!("/files/{code}"));
+    assert_eq!((&link["url"], &link["file"]["name"]), (&json!(place), &json!("cat.png")));
     assert_eq!(link["file"]["size"], 100_000);
 
-    let way = app.get("/cat");
-    assert_eq!((way.status, way.header("location")), (307, "/files/cat"));
-    let found = fetch(&app, "/files/cat", &[]);
+    let way = app.get(&format!("/{code}"));
+    assert_eq!((way.status, way.header("location")), (307, &*place));
+    let found = fetch(app, &place, &[]);
     assert_eq!((found.status, found.header("content-type")), (200, "image/png"));
     assert!(found.body == photo, "it is what was sent");
     let saved = "attachment; filename*=UTF-8''cat%2Epng";
     assert_eq!(found.header("content-disposition"), saved, "it never runs as a page of ours");
     assert_eq!(found.header("x-content-type-options"), "nosniff");
-    assert_eq!(app.get("/links/cat").json()["hits"], 1, "to fetch is not to follow");
+    assert_eq!(app.get(&location).json()["hits"], 1, "to fetch is not to follow");
 
-    let unchanged = fetch(&app, "/files/cat", &[("if-none-match", found.header("etag"))]);
+    let unchanged = fetch(app, &place, &[("if-none-match", found.header("etag"))]);
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
-    let missing = fetch(&app, "/files/dog", &[]);
+    let missing = fetch(app, &format!("/files/no{code}"), &[]);
     assert_eq!((missing.status, missing.json()["kind"].as_str()), (404, Some("NotFound")));
-    app.post("/links", &json!({ "code": "web", "url": "https://example.com", "owner": "ann" }));
-    assert_eq!(fetch(&app, "/files/web", &[]).status, 404, "an address is no file");
-    let taken = Form::default().file("a", "a/b", b"a").text("owner", "bob").text("code", "cat");
-    assert_eq!(send(&app, taken, "*/*").status, 409);
-    assert!(fetch(&app, "/files/cat", &[]).body == photo, "the first one's");
+    let web = format!("web{code}");
+    app.post("/links", &json!({ "code": web, "url": "https://example.com", "owner": "ann" }));
+    assert_eq!(fetch(app, &format!("/files/{web}"), &[]).status, 404, "an address is no file");
+    let taken = Form::default().file("a", "a/b", b"a").text("owner", "bob").text("code", code);
+    assert_eq!(send(app, taken, "*/*").status, 409);
+    assert!(fetch(app, &place, &[]).body == photo, "the first one's");
 }
 
 pub(super) fn many_parts() {
-    let app = App::start(&[]);
+    large_files(&App::start(&[]), "film");
+}
+
+/// Sends and fetches what goes in pieces, under codes that begin so and that nothing has yet.
+pub(super) fn large_files(app: &App, code: &str) {
     // Exactly two pieces, and one of three.
     for length in [16 << 20, 20_000_001] {
         let film = bytes(length);
-        let form = Form::default().text("owner", "ann").text("code", &format!("film{length}"));
-        let made = send(&app, form.file("film.mp4", "video/mp4", &film), "*/*");
+        let form = Form::default().text("owner", "ann").text("code", &format!("{code}{length}"));
+        let made = send(app, form.file("film.mp4", "video/mp4", &film), "*/*");
         assert_eq!(made.status, 201, "{}", made.text());
-        let found = fetch(&app, &format!("/files/film{length}"), &[]);
+        let found = fetch(app, &format!("/files/{code}{length}"), &[]);
         assert!(found.body == film, "{length} bytes as they were");
     }
 }
