@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
     net::TcpStream,
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -182,15 +182,19 @@ pub(super) fn bar() {
     let device = OpenOptions::new().read(true).write(true).open(device).unwrap();
     let app = App::start_watched(&[], device.into());
     let mut screen = File::from(screen);
-    let shown = thread::spawn(move || {
-        let (mut all, mut some) = (Vec::new(), [0; 4_096]);
-        // It ends with an error when nobody holds the device any more.
-        while let Ok(bytes @ 1..) = screen.read(&mut some) {
-            all.extend_from_slice(&some[..bytes]);
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let looking = thread::spawn({
+        let shown = Arc::clone(&shown);
+        move || {
+            let mut some = [0; 4_096];
+            // It ends with an error when nobody holds the device any more.
+            while let Ok(bytes @ 1..) = screen.read(&mut some) {
+                shown.lock().unwrap().extend_from_slice(&some[..bytes]);
+            }
         }
-        String::from_utf8_lossy(&all).into_owned()
     });
-    // In two halves with a while between, or it would be over before anybody could look.
+    let shown = || String::from_utf8_lossy(&shown.lock().unwrap()).into_owned();
+    // In two halves, or it would be over before anybody could look.
     let form = Form::default().text("owner", "ann").text("code", "slow");
     let form = form.file("film.mp4", "video/mp4", &bytes(4 << 20)).end();
     let mut stream = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).unwrap();
@@ -202,16 +206,15 @@ pub(super) fn bar() {
     stream.write_all(head.as_bytes()).unwrap();
     let (half, rest) = form.split_at(2 << 20);
     stream.write_all(half).unwrap();
-    for _ in 0..5 {
-        pause();
-    }
+    app.until(|| shown().contains("film.mp4 [").then_some(()));
     stream.write_all(rest).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     app.stop();
-    let shown = shown.join().unwrap();
-    assert!(shown.contains("film.mp4 [") && shown.contains("MiB of 4.00 MiB"), "{shown:?}");
+    looking.join().unwrap();
+    let shown = shown();
+    assert!(shown.contains("MiB of 4.00 MiB"), "{shown:?}");
 }
 
 pub(super) fn ranges() {

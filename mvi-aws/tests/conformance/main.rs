@@ -252,7 +252,7 @@ async fn microburst(endpoint: String) -> Result<Cloud> {
         return Err(Error::new(ErrorKind::Unavailable, format!("microburst says {answer:?}")));
     }
     let pause = Duration::from_millis(1);
-    let retries = Retries { attempts: 8, first_pause: pause, longest_pause: 16 * pause };
+    let retries = Retries { attempts: 12, first_pause: pause, longest_pause: 16 * pause };
     let s3 = mend::mended(&endpoint, mend::Of::Microburst).await?;
     let aws = at(endpoint).endpoint_for(Service::S3, s3).retries(retries).build().await?;
     Ok(aws.cloud())

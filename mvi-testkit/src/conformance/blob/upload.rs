@@ -332,7 +332,8 @@ pub(super) async fn completing_again_if_absent_gives_the_same_object(
     assert_eq!((again.size, again.tag), (1, first.tag));
     // And what another wrote since is not touched.
     place.save(&key, "2").await?;
-    assert!(blob.complete_upload(complete).await.is_err());
+    let error = blob.complete_upload(complete).await.expect_err("another's is there");
+    assert!(matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound), "{error:?}");
     place.holds(&key, "2").await
 }
 

@@ -168,7 +168,7 @@ const CAUGHT_BY: &[(Flaw, &str)] = &[
     // URLs.
     (Flaw::UrlIsNotEscaped, "blob::a_url_is_of_one_object_and_method"),
     (Flaw::UrlIsOfTheOtherMethod, "blob::a_url_is_of_one_object_and_method"),
-    (Flaw::UrlWorksForAnHour, "blob::a_url_works_for_a_second_to_seven_days"),
+    (Flaw::UrlWorksForAnHour, "blob::a_url_says_that_it_works_for_a_second_to_seven_days"),
     (Flaw::UrlIsOfAnyContentType, "blob::a_content_type_is_only_of_what_is_written"),
 ];
 
