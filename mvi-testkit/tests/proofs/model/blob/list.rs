@@ -25,7 +25,7 @@ pub(super) struct Object {
     pub(super) pieces: Vec<Bytes>,
     pub(super) properties: Properties,
     pub(super) tag: Tag,
-    pub(super) version: Option<VersionId>,
+    version: Option<VersionId>,
     /// The upload that it was made by.
     upload: Option<String>,
 }

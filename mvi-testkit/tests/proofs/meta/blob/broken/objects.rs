@@ -208,6 +208,9 @@ impl Broken {
             }
             Ok(mut object) => {
                 object.meta = self.told(&at, object.meta.clone());
+                if self.has(Flaw::ReadsEndEarly) {
+                    object.body = object.body.take(1).boxed();
+                }
                 if self.has(Flaw::SizeIsThatOfTheRange) {
                     object.meta.size = object.length();
                 }
