@@ -23,7 +23,7 @@ use rustix::{
 use serde_json::json;
 use ureq::http::Request;
 
-use super::{App, Web, agent, hello_world::files, pause};
+use super::{App, Web, agent, hello_world::files};
 
 const BOUNDARY: &str = "x-here-x";
 
