@@ -1,9 +1,10 @@
-//! The calls that Cloud Storage gets, each with its limits: bodies by HTTP, all else by gRPC.
+//! The calls that Cloud Storage gets, each with its limits: whole objects by [our own lane](super::xml), large ones by the crate's
+//! HTTP, all else by its gRPC.
 //!
 //! The crate's own retries are off in each call: the one loop is [`attempt::send`](crate::attempt::send). The only exception are the
 //! chunks of a resumable upload, whose session the crate keeps to itself: see [`resumable`](super::resumable).
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use google_cloud_gax::{
@@ -20,19 +21,19 @@ use google_cloud_storage::{
         ListBucketsResponse, ListObjectsRequest, ListObjectsResponse, Object, RewriteObjectRequest,
         RewriteResponse, UpdateBucketRequest,
     },
-    model_ext::ReadRange,
-    read_object::ReadObjectResponse,
-    read_resume_policy::NeverResume,
     retry_policy::RetryableErrors,
     streaming_source::StreamingSource,
 };
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
-    blob::{Crc32c, Encryption, Properties},
+    blob::{ByteRange, Crc32c, Encryption, Properties},
 };
 use tokio::time::Instant;
 
-use super::object::NONCE;
+use super::{
+    object::{CACHED, ENCRYPTED, Made, NONCE},
+    xml::{self, Lane, Opened},
+};
 use crate::{
     attempt::{Effect, send},
     config::{Config, Limits, Retries, Service, Timeouts},
@@ -46,12 +47,13 @@ const MOVED_BYTES: u64 = 16 << 20;
 /// Cloud Storage, connected at the first call.
 pub(crate) struct Client {
     config: Config,
-    connection: Lazy<Connection>,
+    connection: Lazy<Arc<Connection>>,
 }
 
-/// Both of the crate's clients.
-#[derive(Clone, Debug)]
+/// Both of the crate's clients, and our own lane beside them.
+#[derive(Debug)]
 pub(crate) struct Connection {
+    lane: Lane,
     pub(super) storage: Storage,
     pub(super) control: StorageControl,
 }
@@ -84,11 +86,15 @@ pub(super) struct NewObject {
 
 impl NewObject {
     /// What is noted on it: by its writer, and by us.
-    pub(super) fn metadata(&self) -> impl Iterator<Item = (String, String)> {
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let nonce = (NONCE.to_owned(), self.nonce.clone());
-        let notes = self.notes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        self.properties.metadata.iter().map(owned).chain([nonce]).chain(notes)
+    pub(super) fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        let cached = self.properties.cache_control.as_deref().map(|it| (CACHED, it));
+        let encrypted = match &self.encryption {
+            Encryption::Provider => None,
+            Encryption::Key(_) => Some((ENCRYPTED, "given")),
+        };
+        let notes = self.notes.iter().map(|(name, value)| (*name, value.as_str()));
+        let ours = [(NONCE, self.nonce.as_str())].into_iter().chain(cached).chain(encrypted);
+        self.properties.metadata.iter().chain(ours).chain(notes)
     }
 
     /// The key of the key service that encrypts it; empty for the bucket's own.
@@ -135,7 +141,7 @@ macro_rules! unary {
             request: &$request,
         ) -> Result<$response> {
             let limits = self.config.limits.with_body($bytes);
-            let attempt = |connection: Connection, limit| async move {
+            let attempt = |connection: Arc<Connection>, limit| async move {
                 let call = connection.control.$call().with_request(request.clone());
                 let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
                 Box::pin(call.send()).await.map_err(|e| error::from_gax($op, e))
@@ -170,7 +176,7 @@ impl Client {
     }
 
     /// The crate's clients.
-    pub(crate) async fn connection(&self) -> Result<Connection> {
+    pub(crate) async fn connection(&self) -> Result<Arc<Connection>> {
         let limit = self.config.limits.timeouts.connect;
         Ok(self.connection.get(limit, || self.connect()).await?.0)
     }
@@ -184,7 +190,7 @@ impl Client {
         })
     }
 
-    async fn connect(&self) -> Result<Connection> {
+    async fn connect(&self) -> Result<Arc<Connection>> {
         let failed = |e: google_cloud_gax::client_builder::Error| {
             Error::new(ErrorKind::Invalid, "no client for Cloud Storage")
                 .with_applied(Applied::No)
@@ -211,10 +217,11 @@ impl Client {
             Some(endpoint) => control.with_endpoint(endpoint),
             None => control,
         };
-        Ok(Connection {
+        Ok(Arc::new(Connection {
             storage: storage.build().await.map_err(failed)?,
             control: control.build().await.map_err(failed)?,
-        })
+            lane: Lane::new(&self.config).await?,
+        }))
     }
 
     /// Makes one call in attempts; one without an answer gives up its connection.
@@ -224,7 +231,7 @@ impl Client {
         effect: Effect,
         limits: &Limits,
         deadline: Instant,
-        attempt: impl Fn(Connection, Duration) -> F,
+        attempt: impl Fn(Arc<Connection>, Duration) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -255,7 +262,7 @@ impl Client {
     ) -> Result<()> {
         let conditional = request.if_generation_match.is_some();
         let op = if conditional { error::CONDITIONAL_DELETE } else { "DeleteObject" };
-        let attempt = |connection: Connection, limit| async move {
+        let attempt = |connection: Arc<Connection>, limit| async move {
             let call = connection.control.delete_object().with_request(request.clone());
             let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
             Box::pin(call.send()).await.map_err(|e| error::from_gax(op, e))
@@ -270,50 +277,20 @@ impl Client {
         new: &NewObject,
         bytes: &Bytes,
         checksum: Crc32c,
-    ) -> Result<Object> {
-        const OP: &str = "objects.insert";
+    ) -> Result<Made> {
         let limits = self.config.limits.with_body(bytes.len() as u64);
-        let attempt = |connection: Connection, _limit| async move {
-            let request =
-                connection.storage.write_object(path(&new.bucket), &new.name, bytes.clone());
-            let request = new.on(request).with_known_crc32c(checksum.value());
-            // The same body under the same nonce: twice is once.
-            let request = request.with_idempotency(true).with_retry_policy(NeverRetry);
-            let request = request.with_resumable_upload_threshold(usize::MAX);
-            Box::pin(request.send_unbuffered()).await.map_err(|e| error::from_gax(OP, e))
+        // The same body under the same nonce: twice is once.
+        let attempt = |connection: Arc<Connection>, _limit| async move {
+            connection.lane.put(new, bytes, checksum).await
         };
-        self.call(OP, Effect::Write, &limits, deadline, attempt).await
+        self.call(xml::PUT, Effect::Write, &limits, deadline, attempt).await
     }
 
     /// Opens an object to be read.
-    pub(super) async fn open(
-        &self,
-        deadline: Instant,
-        read: &Opening,
-    ) -> Result<ReadObjectResponse> {
-        const OP: &str = "objects.get";
-        let Opening { bucket, name, generation, if_match, if_none_match, range } = read;
-        let attempt = |connection: Connection, _limit| async move {
-            let request = connection.storage.read_object(path(bucket), name);
-            // Held against the checksum once, by us, also where the read goes on after a cut.
-            let request = request.compute_crc32c(false).set_read_range(range.clone());
-            let request = request.with_retry_policy(NeverRetry);
-            let request = request.with_read_resume_policy(NeverResume);
-            let request = match generation {
-                Some(generation) => request.set_generation(*generation),
-                None => request,
-            };
-            let request = match if_match {
-                Some(generation) => request.set_if_generation_match(*generation),
-                None => request,
-            };
-            let request = match if_none_match {
-                Some(generation) => request.set_if_generation_not_match(*generation),
-                None => request,
-            };
-            Box::pin(request.send()).await.map_err(|e| error::from_gax(OP, e))
-        };
-        self.call(OP, Effect::Read, &self.config.limits, deadline, attempt).await
+    pub(super) async fn open(&self, deadline: Instant, read: &Opening) -> Result<Opened> {
+        let attempt =
+            |connection: Arc<Connection>, _limit| async move { connection.lane.get(read).await };
+        self.call(xml::GET, Effect::Read, &self.config.limits, deadline, attempt).await
     }
 }
 
@@ -324,6 +301,5 @@ pub(super) struct Opening {
     pub(super) name: String,
     pub(super) generation: Option<i64>,
     pub(super) if_match: Option<i64>,
-    pub(super) if_none_match: Option<i64>,
-    pub(super) range: ReadRange,
+    pub(super) range: Option<ByteRange>,
 }

@@ -12,13 +12,13 @@
 //! | `bucket`, `list_buckets` | `GetBucket`, `ListBuckets` | labels are looked for here |
 //! | `delete_bucket` | `DeleteBucket` | where only what uploads left behind is in the way, that is removed first |
 //! | `set_versioning`, `set_lifecycle` | `GetBucket`, `UpdateBucket` | with the metageneration as precondition; others' rules that MVI has no words for stay |
-//! | `put` | `objects.insert` | above 8 MiB resumable; what comes once as an upload in parts |
-//! | `get` | `objects.get` beside `GetObject` | the generation is pinned, also where it goes on after a cut |
+//! | `put` | XML [`PUT Object`][put] | above 8 MiB `objects.insert`, resumable; what comes once as an upload in parts |
+//! | `get` | XML [`GET Object`][get] | the generation is pinned, also where it goes on after a cut; [with a `GetObject`](#what-others-wrote) for what others wrote |
 //! | `head` | `GetObject` | |
 //! | `delete`, `delete_many` | `DeleteObject` | 16 at a time; what is not there costs a `GetBucket` |
 //! | `list`, `versions` | `ListObjects` | |
 //! | `copy` | `GetObject`, `RewriteObject` | |
-//! | `start_upload`, `upload_part` | `objects.insert`, `GetObject` | under a hidden start |
+//! | `start_upload`, `upload_part` | as `put`, and `GetObject` | under a hidden start |
 //! | `complete_upload` | `GetObject`, `ListObjects`, `ComposeObject`, `DeleteObject` | 32 at a time, in a tree |
 //! | `abort_upload`, `parts`, `uploads` | `ListObjects`, `DeleteObject` | |
 //! | `presign` | none, or IAM's `signBlob` | needs credentials that sign |
@@ -39,11 +39,23 @@
 //! is removed is gone, as on other providers, and the parts of an upload are not paid for twice. Whoever wants it turns it
 //! on by [`GcsBlob::control`], and MVI leaves it on.
 //!
+//! # What others wrote
+//!
+//! A download's headers have all that there is to know of an object, but for two things: which key it is encrypted with, and whether
+//! the `Cache-Control` that they have is the object's own. MVI notes on what it writes whether it was given either. `get` asks a `GetObject` as well
+//! where this does not tell: of what others wrote, or whose metadata they have changed; of what is encrypted with a key of the caller's, where no header names it; and of
+//! what comes from a cache, as Cloud Storage has one for what all the world may read. So it does for `if_none_match`, which the XML API has no generation for.
+//!
+//! Where others have rewritten an object of MVI's as it is, but with a key or a `Cache-Control` that it did not have, or where a bucket has a default key,
+//! `get` says so only where a header names the key; `head` always does.
+//!
 //! # Lifecycle
 //!
 //! A rule for all keys is also for the hidden ones, as Cloud Storage knows no exceptions: one that removes objects after a day removes the
 //! parts of an upload that takes longer than a day.
 //!
+//! [get]: https://cloud.google.com/storage/docs/xml-api/get-object-download
+//! [put]: https://cloud.google.com/storage/docs/xml-api/put-object-upload
 //! [quotas]: https://cloud.google.com/storage/quotas
 
 mod bucket;
@@ -57,6 +69,7 @@ mod put;
 mod read;
 mod resumable;
 mod upload;
+mod xml;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -122,7 +135,7 @@ impl GcsBlob {
     ///
     /// [`Invalid`](mvi_core::ErrorKind::Invalid) where there can be none, as for an endpoint that is no URL.
     pub async fn client(&self) -> Result<Storage> {
-        Ok(self.client.connection().await?.storage)
+        Ok(self.client.connection().await?.storage.clone())
     }
 
     /// The SDK's client for all but bodies, for what MVI does not do: with the same credentials and limits.
@@ -139,7 +152,7 @@ impl GcsBlob {
     ///
     /// [`Invalid`](mvi_core::ErrorKind::Invalid) where there can be none, as for an endpoint that is no URL.
     pub async fn control(&self) -> Result<StorageControl> {
-        Ok(self.client.connection().await?.control)
+        Ok(self.client.connection().await?.control.clone())
     }
 }
 

@@ -25,7 +25,7 @@ use google_cloud_gax::{
 };
 use google_cloud_storage::{
     error::WriteError,
-    model::{DeleteObjectRequest, Object},
+    model::DeleteObjectRequest,
     retry_policy::RetryableErrors,
     streaming_source::{Seek, SizeHint, StreamingSource},
 };
@@ -40,7 +40,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     client::{Client, NewObject, path},
-    object,
+    object::Made,
 };
 use crate::error;
 
@@ -52,7 +52,7 @@ pub(super) async fn write(
     new: &NewObject,
     body: Replayable,
     checksum: Option<Crc32c>,
-) -> Result<Object> {
+) -> Result<Made> {
     let unsent = |e: Error| e.with_applied(Applied::No);
     // What is in memory is summed before, so that Cloud Storage itself refuses other bytes.
     let checksum = match &body {
@@ -93,10 +93,9 @@ pub(super) async fn write(
     match sent {
         Ok(object) => {
             let (seen, bytes) = state.get().seen;
-            if object::checksum(&object).is_none_or(|it| it == seen)
-                && object::size(&object) == bytes
-            {
-                return Ok(object);
+            let made = Made::from(&object);
+            if made.checksum.is_none_or(|it| it == seen) && made.size == bytes {
+                return Ok(made);
             }
             Err(other_bytes(client, new, object.generation).await)
         }

@@ -83,6 +83,8 @@ pub(super) struct State {
     pub(super) objects: BTreeMap<String, Stored>,
     pub(super) buckets: BTreeMap<String, Bucket>,
     pub(super) sessions: HashMap<String, Session>,
+    /// What a cache on the way has kept.
+    pub(super) cached: HashMap<String, Stored>,
     faults: HashMap<String, VecDeque<Fault>>,
     generation: i64,
     /// How many objects a page has, and whether each is followed by an empty one.
