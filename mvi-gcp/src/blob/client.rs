@@ -10,7 +10,7 @@ use bytes::Bytes;
 use google_cloud_gax::{
     exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder},
     options::RequestOptionsBuilder as _,
-    retry_policy::{NeverRetry, RetryPolicyExt as _},
+    retry_policy::{NeverRetry, RetryPolicy, RetryPolicyExt as _},
 };
 use google_cloud_storage::{
     builder::storage::WriteObject,
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     attempt::{Effect, send},
-    config::{Config, Limits, Retries, Service, Timeouts},
+    config::{Config, Limits, Retries, Service},
     connection::Lazy,
     error,
 };
@@ -44,24 +44,24 @@ use crate::{
 /// How much of a copy or a joining counts as a body of so many bytes: the service moves them while we wait.
 const MOVED_BYTES: u64 = 16 << 20;
 
-/// Cloud Storage, connected at the first call.
+/// Cloud Storage: each way to it is connected at the first call that takes it, as each takes some 10 ms to make.
 pub(crate) struct Client {
     config: Config,
-    connection: Lazy<Arc<Connection>>,
-}
-
-/// Both of the crate's clients, and our own lane beside them.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    lane: Lane,
-    pub(super) storage: Storage,
-    pub(super) control: StorageControl,
+    lane: Lazy<Arc<Lane>>,
+    storage: Lazy<Storage>,
+    control: Lazy<StorageControl>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Client").field(&self.config.project).finish()
     }
+}
+
+fn no_client(error: google_cloud_gax::client_builder::Error) -> Error {
+    Error::new(ErrorKind::Invalid, "no client for Cloud Storage")
+        .with_applied(Applied::No)
+        .with_source(error)
 }
 
 /// A bucket's name, as Cloud Storage's gRPC has it.
@@ -141,8 +141,8 @@ macro_rules! unary {
             request: &$request,
         ) -> Result<$response> {
             let limits = self.config.limits.with_body($bytes);
-            let attempt = |connection: Arc<Connection>, limit| async move {
-                let call = connection.control.$call().with_request(request.clone());
+            let attempt = |control: StorageControl, limit| async move {
+                let call = control.$call().with_request(request.clone());
                 let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
                 Box::pin(call.send()).await.map_err(|e| error::from_gax($op, e))
             };
@@ -153,7 +153,7 @@ macro_rules! unary {
 
 impl Client {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, connection: Lazy::default() }
+        Self { config, lane: Lazy::default(), storage: Lazy::default(), control: Lazy::default() }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -175,10 +175,16 @@ impl Client {
         self.deadline_for(MOVED_BYTES)
     }
 
-    /// The crate's clients.
-    pub(crate) async fn connection(&self) -> Result<Arc<Connection>> {
+    /// The crate's client for bodies.
+    pub(crate) async fn storage(&self) -> Result<Storage> {
         let limit = self.config.limits.timeouts.connect;
-        Ok(self.connection.get(limit, || self.connect()).await?.0)
+        Ok(self.storage.get(limit, || self.connect_storage()).await?.0)
+    }
+
+    /// The crate's client for all else.
+    pub(crate) async fn control(&self) -> Result<StorageControl> {
+        let limit = self.config.limits.timeouts.connect;
+        Ok(self.control.get(limit, || self.connect_control()).await?.0)
     }
 
     /// How long to pause between two attempts.
@@ -190,56 +196,57 @@ impl Client {
         })
     }
 
-    async fn connect(&self) -> Result<Arc<Connection>> {
-        let failed = |e: google_cloud_gax::client_builder::Error| {
-            Error::new(ErrorKind::Invalid, "no client for Cloud Storage")
-                .with_applied(Applied::No)
-                .with_source(e)
-        };
-        let Timeouts { connect: _, attempt, operation, per_mib: _ } = self.config.limits.timeouts;
-        let attempts = self.config.limits.retries.attempts;
-        // For those who take the clients to themselves; our own calls set their own.
-        let policy = || RetryableErrors.with_attempt_limit(attempts).with_time_limit(operation);
+    async fn connect_storage(&self) -> Result<Storage> {
         let storage = Storage::builder()
             .with_credentials(self.config.credentials())
-            .with_retry_policy(policy())
+            .with_retry_policy(self.policy())
             .with_backoff_policy(self.backoff()?);
         let storage = match self.config.storage_http() {
             Some(endpoint) => storage.with_endpoint(endpoint),
             None => storage,
         };
+        storage.build().await.map_err(no_client)
+    }
+
+    async fn connect_control(&self) -> Result<StorageControl> {
         let control = StorageControl::builder()
             .with_credentials(self.config.credentials())
-            .with_attempt_timeout(attempt)
-            .with_retry_policy(policy())
+            .with_attempt_timeout(self.config.limits.timeouts.attempt)
+            .with_retry_policy(self.policy())
             .with_backoff_policy(self.backoff()?);
         let control = match self.config.endpoint(Service::Storage) {
             Some(endpoint) => control.with_endpoint(endpoint),
             None => control,
         };
-        Ok(Arc::new(Connection {
-            storage: storage.build().await.map_err(failed)?,
-            control: control.build().await.map_err(failed)?,
-            lane: Lane::new(&self.config).await?,
-        }))
+        control.build().await.map_err(no_client)
     }
 
-    /// Makes one call in attempts; one without an answer gives up its connection.
+    async fn connect_lane(&self) -> Result<Arc<Lane>> {
+        Lane::new(&self.config).await.map(Arc::new)
+    }
+
+    /// For those who take the clients to themselves; our own calls set their own.
+    fn policy(&self) -> impl RetryPolicy + use<> {
+        let Limits { timeouts, retries } = self.config.limits;
+        RetryableErrors.with_attempt_limit(retries.attempts).with_time_limit(timeouts.operation)
+    }
+
+    /// Makes one call by gRPC in attempts; one without an answer gives up its connection.
     async fn call<T, F>(
         &self,
         wire_op: &'static str,
         effect: Effect,
         limits: &Limits,
         deadline: Instant,
-        attempt: impl Fn(Arc<Connection>, Duration) -> F,
+        attempt: impl Fn(StorageControl, Duration) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         let attempt = &attempt;
         let attempt = |limit| async move {
-            let (connection, _watch) = self.connection.get(limit, || self.connect()).await?;
-            attempt(connection, limit).await
+            let (control, _watch) = self.control.get(limit, || self.connect_control()).await?;
+            attempt(control, limit).await
         };
         send(limits, wire_op, effect, deadline, attempt).await
     }
@@ -262,8 +269,8 @@ impl Client {
     ) -> Result<()> {
         let conditional = request.if_generation_match.is_some();
         let op = if conditional { error::CONDITIONAL_DELETE } else { "DeleteObject" };
-        let attempt = |connection: Arc<Connection>, limit| async move {
-            let call = connection.control.delete_object().with_request(request.clone());
+        let attempt = |control: StorageControl, limit| async move {
+            let call = control.delete_object().with_request(request.clone());
             let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
             Box::pin(call.send()).await.map_err(|e| error::from_gax(op, e))
         };
@@ -280,17 +287,20 @@ impl Client {
     ) -> Result<Made> {
         let limits = self.config.limits.with_body(bytes.len() as u64);
         // The same body under the same nonce: twice is once.
-        let attempt = |connection: Arc<Connection>, _limit| async move {
-            connection.lane.put(new, bytes, checksum).await
+        let attempt = |limit| async move {
+            let (lane, _watch) = self.lane.get(limit, || self.connect_lane()).await?;
+            lane.put(new, bytes, checksum).await
         };
-        self.call(xml::PUT, Effect::Write, &limits, deadline, attempt).await
+        send(&limits, xml::PUT, Effect::Write, deadline, attempt).await
     }
 
     /// Opens an object to be read.
     pub(super) async fn open(&self, deadline: Instant, read: &Opening) -> Result<Opened> {
-        let attempt =
-            |connection: Arc<Connection>, _limit| async move { connection.lane.get(read).await };
-        self.call(xml::GET, Effect::Read, &self.config.limits, deadline, attempt).await
+        let attempt = |limit| async move {
+            let (lane, _watch) = self.lane.get(limit, || self.connect_lane()).await?;
+            lane.get(read).await
+        };
+        send(&self.config.limits, xml::GET, Effect::Read, deadline, attempt).await
     }
 }
 

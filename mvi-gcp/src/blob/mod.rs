@@ -135,7 +135,7 @@ impl GcsBlob {
     ///
     /// [`Invalid`](mvi_core::ErrorKind::Invalid) where there can be none, as for an endpoint that is no URL.
     pub async fn client(&self) -> Result<Storage> {
-        Ok(self.client.connection().await?.storage.clone())
+        self.client.storage().await
     }
 
     /// The SDK's client for all but bodies, for what MVI does not do: with the same credentials and limits.
@@ -152,7 +152,7 @@ impl GcsBlob {
     ///
     /// [`Invalid`](mvi_core::ErrorKind::Invalid) where there can be none, as for an endpoint that is no URL.
     pub async fn control(&self) -> Result<StorageControl> {
-        Ok(self.client.connection().await?.control.clone())
+        self.client.control().await
     }
 }
 

@@ -68,9 +68,10 @@ pub(super) async fn get(client: Arc<Client>, request: Get) -> Result<Object> {
         };
         let meta = match &known {
             Some(found) => object::meta(key, found),
-            None => match opened.meta(&key) {
-                Some(meta) => meta,
-                None => {
+            None => {
+                if let Some(meta) = opened.meta(&key) {
+                    meta
+                } else {
                     let found = Box::pin(asked.ask(&opening)).await?;
                     if found.generation != opened.generation {
                         known = Some(found);
@@ -78,7 +79,7 @@ pub(super) async fn get(client: Arc<Client>, request: Get) -> Result<Object> {
                     }
                     object::meta(key, &found)
                 }
-            },
+            }
         };
         let resolved = range.map_or(Ok(0..meta.size), |it| it.resolve(meta.size))?;
         opened.check(range, &resolved)?;

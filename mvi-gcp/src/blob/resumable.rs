@@ -66,10 +66,14 @@ pub(super) async fn write(
     // A peer may be as slow as with one part's worth of bytes in its buffers.
     let limits = client.config().limits.with_body(PART_BYTES);
     let (attempts, limit) = (limits.retries.attempts, limits.timeouts.attempt);
-    let connection = client.connection().await.map_err(unsent)?;
-    let state = Arc::new(Shared(Mutex::new(State::new(attempts))));
+    let storage = client.storage().await.map_err(unsent)?;
+    let mut state = State::new(attempts);
+    if let (Replayable::Bytes(bytes), Some(seen)) = (&body, checksum) {
+        state.seen = (seen, bytes.len() as u64);
+    }
+    let state = Arc::new(Shared(Mutex::new(state)));
     let source = Source { reading: None, body, wanted: checksum, state: Arc::clone(&state) };
-    let request = connection.storage.write_object(path(&new.bucket), &new.name, source);
+    let request = storage.write_object(path(&new.bucket), &new.name, source);
     let request = match checksum {
         Some(checksum) => new.on(request).with_known_crc32c(checksum.value()),
         None => new.on(request),
@@ -138,7 +142,7 @@ struct State {
     attempts: u32,
     /// Since when nothing has moved; `None` while the body is waited for.
     since: Option<Instant>,
-    /// What has been read of the body, once: its checksum and how many bytes.
+    /// What has been read of the body, once: its checksum and how many bytes. Of what is in memory it is known before.
     seen: (Crc32c, u64),
     /// How many bytes Cloud Storage has, as far as it has told.
     stored: u64,
@@ -188,7 +192,7 @@ impl State {
     fn add(&mut self, offset: u64, bytes: &Bytes) {
         let (sum, seen) = self.seen;
         let known = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if let Some(fresh) = bytes.get(known..)
+        if let Some(fresh) = bytes.get(known..).filter(|it| !it.is_empty())
             && seen >= offset
         {
             self.seen = (sum.append(fresh), seen + fresh.len() as u64);

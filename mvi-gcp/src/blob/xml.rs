@@ -39,7 +39,7 @@ use reqwest::{Client, Request, Response, Url, redirect::Policy};
 
 use super::{
     client::{NewObject, Opening},
-    object::{CACHED, ENCRYPTED, Made, NONCE, encryption},
+    object::{Made, encryption},
 };
 use crate::{config::Config, error};
 
@@ -59,6 +59,9 @@ const KMS_KEY: HeaderName = HeaderName::from_static("x-goog-encryption-kms-key-n
 const STORED_LENGTH: HeaderName = HeaderName::from_static("x-goog-stored-content-length");
 /// What the names of custom metadata start with.
 const META: &str = "x-goog-meta-";
+const NOTED_NONCE: HeaderName = HeaderName::from_static("x-goog-meta-mvi-nonce");
+const NOTED_CACHE: HeaderName = HeaderName::from_static("x-goog-meta-mvi-cache-control");
+const NOTED_KEY: HeaderName = HeaderName::from_static("x-goog-meta-mvi-kms-key");
 
 /// The way to the XML API.
 #[derive(Clone)]
@@ -78,12 +81,11 @@ impl fmt::Debug for Lane {
 impl Lane {
     pub(super) async fn new(config: &Config) -> Result<Self> {
         let credentials = config.credentials();
-        let base = match config.storage_http() {
-            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-            None => {
-                let universe = credentials.universe_domain().await;
-                format!("https://storage.{}", universe.as_deref().unwrap_or("googleapis.com"))
-            }
+        let base = if let Some(endpoint) = config.storage_http() {
+            endpoint.trim_end_matches('/').to_owned()
+        } else {
+            let universe = credentials.universe_domain().await;
+            format!("https://storage.{}", universe.as_deref().unwrap_or("googleapis.com"))
         };
         // As the crate's own: HTTP/1.1, and nothing unpacked.
         let http = Client::builder()
@@ -248,15 +250,14 @@ impl Opened {
     /// What there is to know of it; none where the headers may say something else than the object.
     pub(super) fn meta(&self, key: &Key) -> Option<Meta> {
         let headers = self.answer.headers();
-        let noted = |name: &str| text(headers, &[META, name].concat());
-        let cache_control = noted(CACHED);
+        let cache_control = text(headers, &NOTED_CACHE);
         let kms_key = text(headers, &KMS_KEY);
         // Else somebody else wrote it, or changed what is written on it; or it comes from a cache, and may be what the object was.
-        let known = noted(NONCE).is_some()
+        let known = headers.contains_key(&NOTED_NONCE)
             && number(headers, &METAGENERATION) == Some(1)
             && !headers.contains_key(AGE)
             && (cache_control.is_none() || cache_control == text(headers, &CACHE_CONTROL))
-            && (kms_key.is_some() || noted(ENCRYPTED).is_none());
+            && (kms_key.is_some() || !headers.contains_key(&NOTED_KEY));
         if !known {
             return None;
         }
@@ -312,7 +313,7 @@ fn value(text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|_| unsendable())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: impl http::header::AsHeaderName) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -362,6 +363,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_noted_is_read_as_it_is_written() {
+        use super::super::object::{CACHED, ENCRYPTED, NONCE};
+
+        for (header, name) in [(NOTED_NONCE, NONCE), (NOTED_CACHE, CACHED), (NOTED_KEY, ENCRYPTED)]
+        {
+            assert_eq!(header.as_str(), [META, name].concat());
+        }
+    }
+
+    #[test]
     fn a_name_is_escaped_but_for_its_slashes() {
         let escaped = |name| {
             let mut url = String::new();
@@ -376,7 +387,7 @@ mod tests {
     fn the_checksum_is_found_in_one_header_or_in_two() {
         let hashes = |all: &[&'static str]| {
             let pair = |it: &&'static str| (HASH, HeaderValue::from_static(it));
-            checksum_of(&HeaderMap::from_iter(all.iter().map(pair)))
+            checksum_of(&all.iter().map(pair).collect())
         };
         let sum = Crc32c::of(b"hello");
         assert_eq!(hashes(&["crc32c=mnG7TA==,md5=XUFAKrxLKna5cZ2REBfFkg=="]), Some(sum));

@@ -476,7 +476,6 @@ impl State {
     }
 
     /// The object, or why there is none: a status, with its words in XML and in JSON.
-
     fn finish(
         &mut self,
         object: Object,
