@@ -109,7 +109,6 @@ const ROWS: &[Row] = &[
     any("DATA_LOSS", Corrupt),
     any("INTERNAL", Internal),
     any("UNKNOWN", Internal),
-    any("304", Conflict),
     any("400", Invalid),
     any("401", Unauthenticated),
     Row { detail: Some(Detail::Rate), ..any("403", Throttled) },
@@ -524,9 +523,9 @@ mod tests {
             ("objects.insert", "429", quota, Exhausted, Applied::No),
             ("objects.insert", "429", rate, Throttled, Applied::No),
             ("objects.insert", "503", None, Unavailable, Applied::Unknown),
-            ("objects.get", "304", None, Conflict, Applied::No),
-            ("objects.get", "404", None, NotFound, Applied::No),
-            ("objects.get", "416", None, Invalid, Applied::No),
+            ("PUT object", "412", None, Conflict, Applied::No),
+            ("GET object", "404", None, NotFound, Applied::No),
+            ("GET object", "416", None, Invalid, Applied::No),
         ];
         for (op, code, detail, kind, applied) in cases {
             let row = of_code(op, code, detail);
@@ -600,6 +599,20 @@ mod tests {
         assert_eq!(from_gax("UpdateField", gateway(503)).kind(), Unavailable);
         assert_eq!(from_gax("UpdateField", gateway(429)).kind(), Throttled);
         assert_eq!(from_gax("UpdateField", gateway(500)).kind(), Internal);
+    }
+
+    #[cfg(feature = "blob")]
+    #[test]
+    fn what_xml_answers_means_the_same() {
+        let error = from_xml("PUT object", 412, "PreconditionFailed", "Not so.");
+        assert_eq!((error.kind(), error.applied()), (Conflict, Applied::No));
+        assert_eq!((error.code(), error.message()), (Some("412"), "not so"));
+        let error = from_xml("GET object", 503, "", "");
+        assert_eq!((error.kind(), error.applied()), (Unavailable, Applied::Unknown));
+        assert_eq!(error.message(), "GET object was answered with 503");
+        assert_eq!(from_xml("PUT object", 429, "SlowDown", "").kind(), Throttled);
+        assert_eq!(from_xml("PUT object", 403, "AccessDenied", "").kind(), Forbidden);
+        assert_eq!(from_xml("PUT object", 418, "Teapot", "").kind(), Internal);
     }
 
     #[test]

@@ -28,10 +28,12 @@
 //! | writes to one key | about one a second | [quotas] |
 //! | sources of a `ComposeObject` | 32 | [quotas] |
 //! | custom metadata | 8 KiB | [quotas] |
+//! | names of custom metadata that a `get` can take, of what others wrote | some 70 | [the HTTP client][client], which reads at most 100 headers |
 //! | changes to one bucket's settings | one a second | [quotas] |
 //! | creations of buckets | about one in two seconds | [quotas] |
 //!
-//! A [`Tag`](mvi_core::blob::Tag) and a [`VersionId`](mvi_core::blob::VersionId) are both an object's generation.
+//! A [`Tag`](mvi_core::blob::Tag) and a [`VersionId`](mvi_core::blob::VersionId) are both an object's generation. Times are whole seconds, as a
+//! download has them.
 //!
 //! # Soft delete
 //!
@@ -54,6 +56,7 @@
 //! A rule for all keys is also for the hidden ones, as Cloud Storage knows no exceptions: one that removes objects after a day removes the
 //! parts of an upload that takes longer than a day.
 //!
+//! [client]: https://docs.rs/hyper/1/hyper/client/conn/http1/struct.Builder.html#method.max_headers
 //! [get]: https://cloud.google.com/storage/docs/xml-api/get-object-download
 //! [put]: https://cloud.google.com/storage/docs/xml-api/put-object-upload
 //! [quotas]: https://cloud.google.com/storage/quotas
@@ -205,9 +208,7 @@ impl Blob for GcsBlob {
     async fn get(&self, request: Get) -> Result<Object> {
         let bucket = request.bucket.clone();
         let found = read::get(Arc::clone(&self.client), request).await;
-        let mut found = found.map_err(|e| e.or_at("blob.get", &bucket))?;
-        found.body = named("blob.get", &bucket, found.body);
-        Ok(found)
+        found.map_err(|e| e.or_at("blob.get", bucket))
     }
 
     async fn head(&self, request: Head) -> Result<Meta> {

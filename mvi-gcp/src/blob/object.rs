@@ -75,8 +75,9 @@ pub(super) fn nonce_of(object: &Object) -> Option<&str> {
     object.metadata.get(NONCE).map(String::as_str)
 }
 
+/// In whole seconds, as the headers of a download have it: an object has the same time wherever it is asked for.
 pub(super) fn time(time: Option<WireTime>) -> Option<Timestamp> {
-    time.and_then(|it| Timestamp::new(it.seconds(), it.nanos()).ok())
+    time.and_then(|it| Timestamp::from_second(it.seconds()).ok())
 }
 
 pub(super) fn properties(object: &Object) -> Properties {

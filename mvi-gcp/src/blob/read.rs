@@ -11,7 +11,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use google_cloud_storage::model::GetObjectRequest;
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
@@ -119,6 +119,7 @@ fn checked(
     let generation = opened.generation;
     // Google unpacks nothing for us: what is stored is what comes, and what the checksum is of.
     let wanted = meta.checksum.filter(|_| whole);
+    let bucket = opening.bucket.clone();
     let reading = Reading {
         client,
         bucket: opening.bucket,
@@ -130,7 +131,7 @@ fn checked(
     };
     let pieces = stream::try_unfold(reading, Reading::next).boxed();
     let body = Checked::new(pieces, length, wanted);
-    Object::new(meta, range, body.boxed())
+    Object::new(meta, range, body.map_err(move |e| e.or_at("blob.get", &bucket)).boxed())
 }
 
 /// A download under way.
