@@ -266,7 +266,7 @@ impl Opened {
             Some((name, String::from_utf8_lossy(value.as_bytes())))
         });
         let properties = Properties {
-            content_type: text(headers, &CONTENT_TYPE)?.to_owned(),
+            content_type: text(headers, &CONTENT_TYPE)?.to_owned().into(),
             cache_control: cache_control.map(str::to_owned),
             content_disposition: text(headers, &CONTENT_DISPOSITION).map(str::to_owned),
             metadata: Metadata::reported(pairs),
