@@ -103,12 +103,6 @@ where
     }
 }
 
-/// What the call asks for that this task is making, if it is one of ours.
-#[cfg(feature = "blob")]
-pub(crate) fn under_way() -> Option<&'static str> {
-    CALL.try_with(|call| call.wire_op).ok()
-}
-
 /// What is known of the attempts of one call.
 struct Attempts {
     wire_op: &'static str,

@@ -28,6 +28,7 @@ mod bucket;
 mod copy;
 mod delete;
 mod download;
+mod lane;
 mod limits;
 mod list;
 mod read;
@@ -35,6 +36,7 @@ mod sign;
 mod upload;
 mod versions;
 mod write;
+mod xml;
 
 use std::{fmt, sync::Arc};
 
@@ -46,6 +48,7 @@ use aws_sdk_s3::{
         StalledStreamProtectionConfig, retry::RetryPartition,
     },
 };
+use aws_smithy_runtime_api::client::http::http_client_fn;
 use futures::{StreamExt as _, stream};
 use mvi_core::{
     Blob, BucketName, Error, ErrorKind, Items, Labels, Result, Timestamp,
@@ -62,10 +65,12 @@ use crate::{
     config::Config,
 };
 
-use self::{limits::Limits, sign::Wire};
+use self::{lane::Lane, limits::Limits, sign::Wire};
 
 /// The metadata that holds the nonce of a write.
 const NONCE: &str = "mvi-nonce";
+/// The header that it comes in.
+const NONCE_HEADER: &str = "x-amz-meta-mvi-nonce";
 
 /// [`Blob`] on S3.
 ///
@@ -82,6 +87,7 @@ pub struct S3Blob(Arc<Inner>);
 
 struct Inner {
     client: Client,
+    lane: Lane,
     region: String,
     retries: Retries,
     timeouts: Timeouts,
@@ -97,7 +103,11 @@ impl fmt::Debug for S3Blob {
 impl S3Blob {
     pub(crate) fn new(config: &Config) -> Self {
         let limits = Limits::new(config.timeouts(), config.retries());
+        let connector = config.connector();
+        let shared = connector.clone();
         let mut builder = Builder::from(config.shared())
+            // The lane and the client have their connections together.
+            .http_client(http_client_fn(move |_, _| shared.clone()))
             .retry_config(config.sdk_retries())
             .timeout_config(limits.sdk())
             // One client that runs out of retries does not take them from another.
@@ -111,14 +121,16 @@ impl S3Blob {
             .interceptor(Watch)
             .interceptor(versions::Order)
             .interceptor(Wire { loopback: config.loopback_payloads() })
-            .retry_classifier(Careful { also: write::is_contended });
+            .retry_classifier(Careful { also: write::is_worth_another });
         if let Some(url) = config.endpoint(Service::S3) {
             // A bucket in the name of a host needs a resolver that knows it.
             builder = builder.endpoint_url(url).force_path_style(true);
         }
         let region = config.shared().region().map(ToString::to_string).unwrap_or_default();
+        let client = Client::from_conf(builder.build());
         Self(Arc::new(Inner {
-            client: Client::from_conf(builder.build()),
+            lane: Lane::new(config, client.clone(), connector, limits),
+            client,
             region,
             retries: config.retries(),
             timeouts: config.timeouts(),
