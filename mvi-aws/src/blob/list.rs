@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use aws_sdk_s3::types::EncodingType;
 use futures::{Stream, TryStreamExt as _, stream};
 use mvi_core::{
-    Error, ErrorKind, Result,
+    Applied, Error, ErrorKind, Result,
     blob::{Entry, Key, List, Listed, Tag},
 };
 
@@ -70,7 +70,7 @@ pub(super) fn list(
         Ok::<_, Error>(Listing { inner, request, left, token: None, done: false })
     };
     let read = |mut listing: Listing| async move {
-        let page = listing.page().await?;
+        let page = listing.page().await.map_err(|e| e.with_applied(Applied::No))?;
         Ok::<_, Error>(page.map(|page| (stream::iter(page.into_iter().map(Ok)), listing)))
     };
     stream::once(opened).map_ok(move |it| stream::try_unfold(it, read).try_flatten()).try_flatten()
@@ -94,15 +94,17 @@ impl Listing {
         let start_after = start_after.as_deref().unwrap_or_default();
         // Where entries are skipped, more are asked for on the next page.
         let most = page.map_or(MAX_PAGE, |it| u64::from(it.get())).min(self.left).min(MAX_PAGE);
-        let mut ask = Ask::new("ListObjectsV2", "GET", bucket.as_str(), None, Repeat::Read)
-            .param("list-type", "2")
-            .param("encoding-type", "url")
-            .param("max-keys", &most.to_string());
+        let most = most.to_string();
+        let mut ask = Ask::new("ListObjectsV2", "GET", bucket.as_str(), None, Repeat::Read);
+        // In the order of their names.
         for (name, value) in [
-            ("prefix", Some(prefix.as_str()).filter(|it| !it.is_empty())),
-            ("delimiter", delimiter.as_deref()),
-            ("start-after", Some(start_after).filter(|it| !it.is_empty())),
             ("continuation-token", self.token.as_deref()),
+            ("delimiter", delimiter.as_deref()),
+            ("encoding-type", Some("url")),
+            ("list-type", Some("2")),
+            ("max-keys", Some(most.as_str())),
+            ("prefix", Some(prefix.as_str()).filter(|it| !it.is_empty())),
+            ("start-after", Some(start_after).filter(|it| !it.is_empty())),
         ] {
             if let Some(value) = value {
                 ask = ask.param(name, value);

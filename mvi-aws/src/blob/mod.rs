@@ -69,8 +69,6 @@ use self::{lane::Lane, limits::Limits, sign::Wire};
 
 /// The metadata that holds the nonce of a write.
 const NONCE: &str = "mvi-nonce";
-/// The header that it comes in.
-const NONCE_HEADER: &str = "x-amz-meta-mvi-nonce";
 
 /// [`Blob`] on S3.
 ///

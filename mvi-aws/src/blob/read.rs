@@ -10,21 +10,18 @@ use futures::StreamExt as _;
 use mvi_core::{
     Result,
     blob::{
-        ByteRange, Checked, Crc32c, Encryption, Get, Head, Key, Meta, Metadata, Object, Properties,
+        self, ByteRange, Checked, Crc32c, Encryption, Get, Key, Meta, Metadata, Object, Properties,
         Tag, VersionId,
     },
 };
 
 use super::{
-    Inner, NONCE_HEADER,
+    Inner, NONCE,
     download::Download,
     lane::{Answer, Ask},
     time, unknown,
 };
 use crate::attempt::Repeat;
-
-/// What comes before the names of an object's metadata.
-const META: &str = "x-amz-meta-";
 
 /// An object, as `HeadObject` tells of it.
 pub(super) struct Known {
@@ -34,8 +31,8 @@ pub(super) struct Known {
 }
 
 impl Inner {
-    pub(super) async fn head(&self, request: Head) -> Result<Meta> {
-        let Head { bucket, key, version } = request;
+    pub(super) async fn head(&self, request: blob::Head) -> Result<Meta> {
+        let blob::Head { bucket, key, version } = request;
         self.known(bucket.as_str(), key, version).await.map(|it| it.meta)
     }
 
@@ -48,9 +45,9 @@ impl Inner {
         let ask = Ask::new("HeadObject", "HEAD", bucket, Some(key.as_str()), Repeat::Read)
             .header("x-amz-checksum-mode", Some("ENABLED"));
         let answer = self.lane.send(&of_version(ask, version.as_ref())).await?;
-        let nonce = answer.text(NONCE_HEADER);
-        let size = length(&answer)?;
-        Ok(Known { meta: meta(key, size, &answer)?, nonce })
+        let head = Head::of(&answer);
+        let nonce = head.nonce.map(str::to_owned);
+        Ok(Known { meta: head.meta(key, head.length()?)?, nonce })
     }
 
     /// The object at `key`, where it is what the write with `nonce` left.
@@ -81,9 +78,9 @@ fn of_version<'a>(ask: Ask<'a>, version: Option<&VersionId>) -> Ask<'a> {
 pub(super) async fn get(inner: &Arc<Inner>, request: Get) -> Result<Object> {
     request.check()?;
     let mut answer = inner.get_object(&request).await?;
-    let length = length(&answer)?;
-    let found = answer.header("content-range").map(content_range);
-    let (range, size) = match (found, request.range) {
+    let head = Head::of(&answer);
+    let length = head.length()?;
+    let (range, size) = match (head.range.map(content_range), request.range) {
         (Some(Some(found)), _) => found,
         // What is empty has no range, and some say so in an odd way.
         (Some(None), Some(range)) if length == 0 => (range.resolve(0)?, 0),
@@ -93,7 +90,7 @@ pub(super) async fn get(inner: &Arc<Inner>, request: Get) -> Result<Object> {
         }
         (None, _) => (0..length, length),
     };
-    let mut meta = meta(request.key.clone(), size, &answer)?;
+    let mut meta = head.meta(request.key.clone(), size)?;
     if request.range.is_some() {
         // Some say that of the range.
         meta.checksum = None;
@@ -105,34 +102,81 @@ pub(super) async fn get(inner: &Arc<Inner>, request: Get) -> Result<Object> {
 }
 
 /// What an answer says of an object, which `GetObject` and `HeadObject` do by the same headers.
-fn meta(key: Key, size: u64, answer: &Answer) -> Result<Meta> {
-    let tag = answer.text("etag").ok_or_else(|| unknown("an object without an ETag"))?;
-    let mut meta = Meta::new(key, size, Tag::new(tag));
-    meta.version = answer.text("x-amz-version-id").map(VersionId::new);
-    let headers = answer.head().headers().iter();
-    let metadata = headers.filter_map(|(name, value)| Some((name.strip_prefix(META)?, value)));
-    meta.properties = Properties {
-        content_type: answer.text("content-type").unwrap_or_else(|| Properties::BINARY.into()),
-        cache_control: answer.text("cache-control"),
-        content_disposition: answer.text("content-disposition"),
-        metadata: Metadata::reported(metadata),
-    };
-    let kind = answer.header("x-amz-checksum-type").map(ChecksumType::from);
-    meta.checksum = whole(answer.header("x-amz-checksum-crc32c"), kind.as_ref());
-    let kind = answer.header("x-amz-server-side-encryption").map(ServerSideEncryption::from);
-    let master = answer.text("x-amz-server-side-encryption-aws-kms-key-id");
-    meta.encryption = encryption(kind.as_ref(), master);
-    let modified = answer.header("last-modified");
-    let modified = modified.and_then(|it| DateTime::from_str(it, DateTimeFormat::HttpDate).ok());
-    meta.modified = modified.and_then(time);
-    Ok(meta)
+#[derive(Default)]
+struct Head<'a> {
+    length: Option<&'a str>,
+    range: Option<&'a str>,
+    tag: Option<&'a str>,
+    version: Option<&'a str>,
+    content_type: Option<&'a str>,
+    cache_control: Option<&'a str>,
+    content_disposition: Option<&'a str>,
+    checksum: Option<&'a str>,
+    checksum_type: Option<&'a str>,
+    encryption: Option<&'a str>,
+    master_key: Option<&'a str>,
+    modified: Option<&'a str>,
+    nonce: Option<&'a str>,
+    metadata: Vec<(&'a str, &'a str)>,
 }
 
-fn length(answer: &Answer) -> Result<u64> {
-    answer
-        .header("content-length")
-        .and_then(|it| it.parse().ok())
-        .ok_or_else(|| unknown("an object without a length"))
+impl<'a> Head<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let mut head = Self::default();
+        for (name, value) in answer.headers() {
+            let known = match name {
+                "content-length" => &mut head.length,
+                "content-range" => &mut head.range,
+                "etag" => &mut head.tag,
+                "x-amz-version-id" => &mut head.version,
+                "content-type" => &mut head.content_type,
+                "cache-control" => &mut head.cache_control,
+                "content-disposition" => &mut head.content_disposition,
+                "x-amz-checksum-crc32c" => &mut head.checksum,
+                "x-amz-checksum-type" => &mut head.checksum_type,
+                "x-amz-server-side-encryption" => &mut head.encryption,
+                "x-amz-server-side-encryption-aws-kms-key-id" => &mut head.master_key,
+                "last-modified" => &mut head.modified,
+                _ => match name.strip_prefix("x-amz-meta-") {
+                    Some(NONCE) => &mut head.nonce,
+                    Some(name) => {
+                        head.metadata.push((name, value));
+                        continue;
+                    }
+                    None => continue,
+                },
+            };
+            known.get_or_insert(value);
+        }
+        head
+    }
+
+    fn length(&self) -> Result<u64> {
+        let length = self.length.and_then(|it| it.parse().ok());
+        length.ok_or_else(|| unknown("an object without a length"))
+    }
+
+    fn meta(&self, key: Key, size: u64) -> Result<Meta> {
+        let text = |text: &str| text.to_owned();
+        let tag = self.tag.ok_or_else(|| unknown("an object without an ETag"))?;
+        let mut meta = Meta::new(key, size, Tag::new(tag));
+        meta.version = self.version.map(VersionId::new);
+        meta.properties = Properties {
+            content_type: self.content_type.unwrap_or(Properties::BINARY).to_owned(),
+            cache_control: self.cache_control.map(text),
+            content_disposition: self.content_disposition.map(text),
+            metadata: Metadata::reported(self.metadata.iter().copied()),
+        };
+        let kind = self.checksum_type.map(ChecksumType::from);
+        meta.checksum = whole(self.checksum, kind.as_ref());
+        let kind = self.encryption.map(ServerSideEncryption::from);
+        meta.encryption = encryption(kind.as_ref(), self.master_key.map(text));
+        let modified = self.modified;
+        let modified =
+            modified.and_then(|it| DateTime::from_str(it, DateTimeFormat::HttpDate).ok());
+        meta.modified = modified.and_then(time);
+        Ok(meta)
+    }
 }
 
 /// `bytes 0-9/100`: which bytes come, and how many there are.

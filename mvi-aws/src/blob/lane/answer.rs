@@ -19,8 +19,8 @@ impl Answer {
         Self { head, bytes }
     }
 
-    pub(in super::super) fn head(&self) -> &HttpResponse {
-        &self.head
+    pub(in super::super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.head.headers().iter()
     }
 
     pub(in super::super) fn header(&self, name: &'static str) -> Option<&str> {

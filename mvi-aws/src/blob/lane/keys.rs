@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
@@ -10,10 +10,12 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials as _, SharedCredentialsProvider},
 };
-use aws_smithy_runtime_api::client::identity::Identity;
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use mvi_core::{Applied, Error, ErrorKind, Result};
+use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::sync::Mutex;
 
+use super::request::SERVICE;
 use crate::clock::now;
 
 /// How long before they expire credentials are renewed, as the SDK does: an attempt that begins now may still take some seconds.
@@ -22,23 +24,52 @@ const BEFORE: Duration = Duration::from_secs(10);
 const UNTOLD: Duration = Duration::from_mins(15);
 
 /// Credentials that can be signed with.
-#[derive(Clone)]
 pub(super) struct Held {
-    identity: Identity,
+    credentials: Credentials,
     until: SystemTime,
+    /// The last key that was made of them, since that costs half a signature and more.
+    made: RwLock<Option<Made>>,
+}
+
+/// What signs for a day and a region.
+struct Made {
+    day: String,
+    region: String,
+    key: SecretSlice<u8>,
 }
 
 impl Held {
-    fn new(credentials: Credentials, at: SystemTime) -> Self {
+    pub(super) fn new(credentials: Credentials, at: SystemTime) -> Self {
         let until = match credentials.expiry() {
             Some(expiry) => expiry.checked_sub(BEFORE).unwrap_or(SystemTime::UNIX_EPOCH),
             None => at + (UNTOLD - BEFORE),
         };
-        Self { identity: credentials.into(), until }
+        Self { credentials, until, made: RwLock::default() }
     }
 
-    pub(super) fn identity(&self) -> &Identity {
-        &self.identity
+    pub(super) fn id(&self) -> &str {
+        self.credentials.access_key_id()
+    }
+
+    pub(super) fn session_token(&self) -> Option<&str> {
+        self.credentials.session_token()
+    }
+
+    /// The signature of `text` for `region`, at a time of `day`, which is as in `20260102`.
+    pub(super) fn sign(&self, at: SystemTime, day: &str, region: &str, text: &str) -> String {
+        let by = |key: &Made| calculate_signature(key.key.expose_secret(), text.as_bytes());
+        let fits = |it: &&Made| it.day == day && it.region == region;
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = made.as_ref().filter(fits) {
+            return by(made);
+        }
+        drop(made);
+        let key = generate_signing_key(self.credentials.secret_access_key(), at, region, SERVICE);
+        let key = SecretSlice::from(key.as_ref().to_vec());
+        let made = Made { day: day.into(), region: region.into(), key };
+        let signature = by(&made);
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        signature
     }
 }
 
@@ -51,7 +82,7 @@ impl fmt::Debug for Held {
 /// Credentials, and where others come from.
 pub(super) struct Keys {
     provider: Option<SharedCredentialsProvider>,
-    held: RwLock<Option<Held>>,
+    held: RwLock<Option<Arc<Held>>>,
     /// Whoever has it loads, and the others wait for what comes of it.
     loading: Mutex<()>,
 }
@@ -62,13 +93,13 @@ impl Keys {
     }
 
     /// Credentials that still hold at `at`.
-    pub(super) fn held(&self, at: SystemTime) -> Option<Held> {
+    pub(super) fn held(&self, at: SystemTime) -> Option<Arc<Held>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         held.as_ref().filter(|it| at < it.until).cloned()
     }
 
     /// Loads credentials, but where somebody else has just done so.
-    pub(super) async fn load(&self) -> Result<Held> {
+    pub(super) async fn load(&self) -> Result<Arc<Held>> {
         let _one = self.loading.lock().await;
         if let Some(held) = self.held(now().into()) {
             return Ok(held);
@@ -79,18 +110,15 @@ impl Keys {
         };
         let provider = self.provider.as_ref().ok_or_else(none)?;
         let found = provider.provide_credentials().await;
-        let held = Held::new(found.map_err(|e| none().with_source(e))?, now().into());
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
+        let held = Arc::new(Held::new(found.map_err(|e| none().with_source(e))?, now().into()));
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&held));
         Ok(held)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    };
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use aws_credential_types::provider::{self, error::CredentialsError, future};
     use futures::future::join_all;
@@ -174,6 +202,23 @@ mod tests {
     #[tokio::test]
     async fn the_key_is_not_printed() {
         let (keys, _) = keys(None);
-        assert!(!format!("{:?}", keys.load().await.unwrap()).contains("hunter2"));
+        let held = keys.load().await.unwrap();
+        held.sign(SystemTime::UNIX_EPOCH, "19700101", "eu-central-1", "text");
+        assert!(!format!("{held:?}").contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn each_day_and_region_has_a_key_of_its_own() {
+        let (keys, _) = keys(None);
+        let held = keys.load().await.unwrap();
+        let sign = |day: u64, region| {
+            let at = SystemTime::UNIX_EPOCH + Duration::from_hours(24 * day);
+            held.sign(at, &format!("1970010{}", day + 1), region, "text")
+        };
+        let first = sign(0, "eu-central-1");
+        for (day, region) in [(1, "eu-central-1"), (0, "us-east-1")] {
+            assert_ne!(sign(day, region), first);
+            assert_eq!(sign(0, "eu-central-1"), first);
+        }
     }
 }

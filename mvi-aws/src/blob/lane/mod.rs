@@ -1,4 +1,4 @@
-//! The lane: the calls that are made most, signed by `aws-sigv4` and sent by the SDK's own connector, without what lies between.
+//! The lane: the calls that are made most, signed with `aws-sigv4` and sent by the SDK's own connector, without what lies between.
 //!
 //! Of a call that moves a KiB, the SDK's pipeline costs three quarters. Where a bucket is, the SDK still says, once for each; its connections
 //! are the SDK's own, the same that its client uses. What a call promises is the same on both ways: its time limits, its attempts, what
@@ -10,7 +10,7 @@ mod place;
 mod quota;
 mod request;
 
-use std::{borrow::Cow, time::SystemTime};
+use std::borrow::Cow;
 
 use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::{
@@ -19,11 +19,11 @@ use aws_smithy_runtime_api::client::{
     orchestrator::HttpResponse,
 };
 use bytes::Bytes;
-use mvi_core::{Applied, Error, ErrorKind, Result};
+use mvi_core::{Applied, Error, ErrorKind, Result, Timestamp};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::{
-    keys::Keys,
+    keys::{Held, Keys},
     place::{Place, Places},
     quota::Quota,
 };
@@ -99,7 +99,7 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// Adds a parameter. `name` stands in a URL as it is.
+    /// Adds a parameter, whose name stands in a URL as it is. They are signed in the order of their names, and so have to be added.
     pub(super) fn param(mut self, name: &str, value: &str) -> Self {
         if !self.query.is_empty() {
             self.query.push('&');
@@ -178,15 +178,15 @@ impl Lane {
             let place = self.places.of(ask.bucket).await;
             let place = place.map_err(|e| joined(ask, e, all))?;
             // Those of a first attempt are long known, as a rule, and cost no time that is worth a limit.
-            let signed_at = SystemTime::from(now());
-            let keys = match self.keys.held(signed_at) {
+            let at = now();
+            let keys = match self.keys.held(at.into()) {
                 Some(held) => Ok(held),
                 None => timeout_at(deadline, self.keys.load())
                     .await
                     .unwrap_or_else(|_| Err(late(ask.op).with_applied(Applied::No))),
             };
             let keys = keys.map_err(|e| joined(ask, e, all))?;
-            let request = self.signed(ask, &place, &keys, signed_at);
+            let request = self.signed(ask, &place, &keys, at);
             let request = request.map_err(|e| joined(ask, e, all))?;
 
             let left = deadline.saturating_duration_since(Instant::now());
@@ -224,11 +224,11 @@ impl Lane {
         &self,
         ask: &Ask<'_>,
         place: &Place,
-        keys: &keys::Held,
-        at: SystemTime,
+        keys: &Held,
+        at: Timestamp,
     ) -> Result<request::Signed> {
         let unsigned = !ask.body.is_empty() && self.wire.is_unsigned(place.root());
-        request::signed(ask, place, keys.identity(), at, unsigned, &self.agent)
+        request::signed(ask, place, keys, at, unsigned, &self.agent)
     }
 
     /// Sends it once.

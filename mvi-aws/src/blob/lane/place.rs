@@ -8,9 +8,13 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{Client, config::Builder, presigning::PresigningConfig};
+use hyper::Uri;
 use mvi_core::{Applied, Error, ErrorKind, Result};
 
-use super::super::{sign::unsigned, unbuilt};
+use super::{
+    super::{sign::unsigned, unbuilt},
+    request::{ALGORITHM, SERVICE},
+};
 
 /// The most buckets that are remembered.
 const MAX_KNOWN: usize = 1_000;
@@ -22,17 +26,38 @@ const KEY: &str = "x";
 pub(super) struct Place {
     /// All that comes before a key.
     root: String,
+    /// Where the path begins in it.
+    path: usize,
+    /// As the header of that name has it.
+    host: String,
     region: String,
 }
 
 impl Place {
-    #[cfg(test)]
-    pub(super) fn new(root: &str, region: &str) -> Self {
-        Self { root: root.into(), region: region.into() }
+    pub(super) fn new(root: &str, region: &str) -> Option<Self> {
+        let url: Uri = root.parse().ok()?;
+        let authority = url.authority()?;
+        // The port that goes without saying is not said, neither by who sends nor by who signs.
+        let host = match (url.scheme_str()?, authority.port_u16()) {
+            ("https", Some(443)) | ("http", Some(80)) => authority.host(),
+            _ => authority.as_str(),
+        };
+        let path = root.find("://")? + "://".len() + authority.as_str().len();
+        let (root, host, region) = (root.to_owned(), host.to_owned(), region.to_owned());
+        Some(Self { root, path, host, region })
     }
 
     pub(super) fn root(&self) -> &str {
         &self.root
+    }
+
+    /// Where the path begins in a URL of it.
+    pub(super) fn path(&self) -> usize {
+        self.path
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     pub(super) fn region(&self) -> &str {
@@ -57,12 +82,12 @@ impl Place {
         let mut scope = scope.rsplit('/').skip(1);
         let (service, region) =
             (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
-        if algorithm != "AWS4-HMAC-SHA256" || service != "s3" || region.is_empty() {
+        if algorithm != ALGORITHM || service != SERVICE || region.is_empty() {
             let found = format!("a bucket whose requests are signed by {algorithm} for {service}");
-            let message = format!("{found}, wanted AWS4-HMAC-SHA256 for s3");
+            let message = format!("{found}, wanted {ALGORITHM} for {SERVICE}");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        Ok(Self { root: root.to_owned(), region: region.to_owned() })
+        Self::new(root, region).ok_or_else(odd)
     }
 }
 
@@ -122,7 +147,8 @@ mod tests {
         let of = async |places: Places, bucket: &str| places.of(bucket).await.unwrap();
         let plain = of(places(|it| it), "acme-7f3").await;
         let host = "https://acme-7f3.s3.eu-central-1.amazonaws.com/";
-        assert_eq!(*plain, Place::new(host, "eu-central-1"));
+        assert_eq!(*plain, Place::new(host, "eu-central-1").unwrap());
+        assert_eq!(plain.host(), "acme-7f3.s3.eu-central-1.amazonaws.com");
         for (change, root) in [
             (
                 (|it: Builder| it.use_fips(true)) as fn(Builder) -> Builder,
@@ -144,7 +170,7 @@ mod tests {
         }
         let china = of(places(|it| it.region(Region::new("cn-north-1"))), "acme-7f3").await;
         let host = "https://acme-7f3.s3.cn-north-1.amazonaws.com.cn/";
-        assert_eq!(*china, Place::new(host, "cn-north-1"));
+        assert_eq!(*china, Place::new(host, "cn-north-1").unwrap());
     }
 
     #[tokio::test]
@@ -159,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn a_host_has_no_port_that_goes_without_saying() {
+        for (root, host, path) in [
+            ("https://example.com/", "example.com", "/"),
+            ("https://example.com:443/a/", "example.com", "/a/"),
+            ("http://example.com:80/", "example.com", "/"),
+            ("http://example.com:443/", "example.com:443", "/"),
+            ("http://[::1]:4566/b/", "[::1]:4566", "/b/"),
+        ] {
+            let place = Place::new(root, "eu-central-1").unwrap();
+            assert_eq!((place.host(), &root[place.path()..]), (host, path));
+        }
+        assert!(Place::new("/", "eu-central-1").is_none());
+    }
+
+    #[test]
     fn a_bucket_that_is_signed_otherwise_is_unsupported() {
         let url = |algorithm: &str, service: &str| {
             format!(
@@ -167,7 +208,7 @@ mod tests {
             )
         };
         let found = Place::of(&url("AWS4-HMAC-SHA256", "s3")).unwrap();
-        assert_eq!(found, Place::new("https://acme-7f3.example.com/", "eu-west-1"));
+        assert_eq!(found, Place::new("https://acme-7f3.example.com/", "eu-west-1").unwrap());
         for (algorithm, service) in [
             ("AWS4-ECDSA-P256-SHA256", "s3"),
             ("AWS4-HMAC-SHA256", "s3express"),
