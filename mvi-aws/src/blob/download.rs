@@ -134,9 +134,9 @@ impl Stream for Download {
                     this.state = State::Mending(mender.mend(cause, this.at..this.end).boxed());
                 }
                 State::Mending(mending) => {
-                    let (mender, mended) = ready!(mending.poll_unpin(cx));
+                    let (mender, rest) = ready!(mending.poll_unpin(cx));
                     this.mender = Some(mender);
-                    match mended {
+                    match rest {
                         Ok(body) => this.state = State::Reading(body),
                         Err(error) => {
                             this.state = State::Ended;

@@ -117,7 +117,7 @@ impl Inner {
             .header("content-type", Some(&properties.content_type))
             .header("cache-control", properties.cache_control.as_ref())
             .header("content-disposition", properties.content_disposition.as_ref())
-            .header("x-amz-server-side-encryption", sse.as_ref().map(|it| it.as_str()))
+            .header("x-amz-server-side-encryption", sse.as_ref().map(ServerSideEncryption::as_str))
             .header("x-amz-server-side-encryption-aws-kms-key-id", sse_key)
             .header("x-amz-sdk-checksum-algorithm", Some("CRC32C"))
             .header("x-amz-checksum-crc32c", Some(checksum.to_string()))

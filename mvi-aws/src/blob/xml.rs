@@ -229,13 +229,14 @@ impl<'a> Xml<'a> {
             match self.reader.read_event()? {
                 Event::Text(piece) => append(&mut text, piece.xml10_content()),
                 Event::CData(piece) => append(&mut text, piece.xml10_content()),
-                Event::GeneralRef(entity) => match entity.resolve_char_ref()? {
-                    Some(c) => text.to_mut().push(c),
-                    None => {
+                Event::GeneralRef(entity) => {
+                    if let Some(c) = entity.resolve_char_ref()? {
+                        text.to_mut().push(c);
+                    } else {
                         let known = resolve_predefined_entity(&entity.xml10_content());
                         text += known.ok_or(Unreadable::Other("an entity that nobody knows"))?;
                     }
-                },
+                }
                 Event::End(_) => return Ok(text),
                 Event::Start(_) => return Err(Unreadable::Other("an element where text was")),
                 Event::Eof => return Err(Unreadable::Other("an end in the middle")),

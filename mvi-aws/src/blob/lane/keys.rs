@@ -42,7 +42,7 @@ impl Held {
     pub(super) fn new(credentials: Credentials, at: SystemTime) -> Self {
         let until = match credentials.expiry() {
             Some(expiry) => expiry.checked_sub(BEFORE).unwrap_or(SystemTime::UNIX_EPOCH),
-            None => at + (UNTOLD - BEFORE),
+            None => at + UNTOLD.saturating_sub(BEFORE),
         };
         Self { credentials, until, made: RwLock::default() }
     }

@@ -228,7 +228,7 @@ impl Lane {
         at: Timestamp,
     ) -> Result<request::Signed> {
         let unsigned = !ask.body.is_empty() && self.wire.is_unsigned(place.root());
-        request::signed(ask, place, keys, at, unsigned, &self.agent)
+        request::signed(ask, place, keys, at, unsigned, self.agent.clone())
     }
 
     /// Sends it once.
@@ -253,7 +253,7 @@ impl Lane {
                 let said = if status.is_success() { xml::error_within(&bytes) } else { None };
                 match said {
                     None if status.is_success() => return Ok(Answer::new(response, bytes)),
-                    None => self.refused(ask, &response, &bytes),
+                    None => refused(ask, &response, &bytes),
                     Some(said) => rejected(ask.op, said.code(), said.message(), &response),
                 }
             }
@@ -266,16 +266,17 @@ impl Lane {
         }
         Err(Box::new(Tried { error: tried, status: Some(status) }))
     }
+}
 
-    fn refused(&self, ask: &Ask<'_>, response: &HttpResponse, bytes: &[u8]) -> Error {
-        let said = xml::error(bytes).unwrap_or_default();
-        let code = match (said.code(), response.status().as_u16()) {
-            // What has no body has no code.
-            (None, 404) if bytes.is_empty() => Some("NotFound"),
-            (code, _) => code,
-        };
-        rejected(ask.op, code, said.message(), response)
-    }
+/// What an answer says that is no yes.
+fn refused(ask: &Ask<'_>, response: &HttpResponse, bytes: &[u8]) -> Error {
+    let said = xml::error(bytes).unwrap_or_default();
+    let code = match (said.code(), response.status().as_u16()) {
+        // What has no body has no code.
+        (None, 404) if bytes.is_empty() => Some("NotFound"),
+        (code, _) => code,
+    };
+    rejected(ask.op, code, said.message(), response)
 }
 
 /// Lets no later call have this connection.

@@ -37,8 +37,8 @@ pub(super) fn agent(app: Option<&AppName>) -> Cow<'static, str> {
 
 /// Signs a request to `place` with `keys`, with or without its body.
 ///
-/// The [form that is signed][source] is written here, since all that is in it is known to be in that form already, and no map of headers is
-/// needed to find so: `aws-sigv4`, which takes any request, takes four times as long, and with it each call half as long again.
+/// The [form that is signed][source] is written here, and not by `aws-sigv4`, whose keys and signatures these are: it takes any request, and brings
+/// it into that form by a map of headers and 44 pieces of memory, a third of what a small call costs. What is in ours is in that form already.
 ///
 /// [source]: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 pub(super) fn signed(
@@ -47,7 +47,7 @@ pub(super) fn signed(
     keys: &Held,
     at: Timestamp,
     unsigned: bool,
-    agent: &Cow<'static, str>,
+    agent: Cow<'static, str>,
 ) -> Result<Signed> {
     let key = ask.key.unwrap_or_default();
     let mut url = String::with_capacity(place.root().len() + key.len() + 1 + ask.query.len());
@@ -95,7 +95,7 @@ pub(super) fn signed(
         headers.try_insert("x-amz-security-token", token.to_owned()).map_err(unsent)?;
     }
     headers.try_insert("authorization", authorization).map_err(unsent)?;
-    headers.try_insert("user-agent", agent.clone()).map_err(unsent)?;
+    headers.try_insert("user-agent", agent).map_err(unsent)?;
     let connection = CaptureSmithyConnection::new();
     request.add_extension(connection.clone());
     Ok(Signed { request, connection })
@@ -234,7 +234,7 @@ mod tests {
         let at: Timestamp = "2013-05-24T00:00:00Z".parse().unwrap();
         let place = Place::new(root, "us-east-1").unwrap();
         let keys = Held::new(identity(token), at.into());
-        signed(ask, &place, &keys, at, unsigned, &"a".into()).unwrap().request
+        signed(ask, &place, &keys, at, unsigned, "a".into()).unwrap().request
     }
 
     fn ask<'a>(op: &'static str, method: &'static str, key: Option<&'a str>) -> Ask<'a> {
@@ -361,7 +361,7 @@ mod tests {
         let evil = put("k").header("content-type", Some("text/plain\r\nx-evil: 1"));
         let (at, place) = (Timestamp::UNIX_EPOCH, Place::new(ROOT, "us-east-1").unwrap());
         let keys = Held::new(identity(None), at.into());
-        let error = signed(&evil, &place, &keys, at, true, &"a".into()).err().unwrap();
+        let error = signed(&evil, &place, &keys, at, true, "a".into()).err().unwrap();
         assert_eq!(error.kind(), mvi_core::ErrorKind::Invalid, "{error}");
         assert!(!format!("{error:?}").contains(SECRET), "{error:?}");
     }
