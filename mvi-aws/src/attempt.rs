@@ -59,6 +59,7 @@ impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> Failure<E> {
     }
 
     /// Whether any of the attempts was applied.
+    #[cfg(feature = "kv")]
     pub(crate) fn applied(&self) -> Applied {
         self.applied
     }

@@ -271,6 +271,10 @@ mod sdk {
         endpoints: Vec<(Service, String)>,
         timeouts: Timeouts,
         retries: Retries,
+        #[cfg_attr(
+            not(feature = "blob"),
+            expect(dead_code, reason = "no other service has bodies")
+        )]
         loopback_payloads: Payloads,
     }
 
