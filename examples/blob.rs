@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
         other => println!("expected a conflict: {other:?}"),
     }
 
-    // In parts, some at a time. Where this is killed and run again, only what is not stored yet is sent.
+    // In parts, some at a time. On a real cloud, where this is killed and run again, only what is not stored yet is sent.
     let bar = ProgressBar::new(0).with_style(ProgressStyle::default_bar());
     let shown = bar.clone();
     let name = file.file_name().and_then(|it| it.to_str()).unwrap_or("file").to_owned();

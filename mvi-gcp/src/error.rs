@@ -4,7 +4,7 @@
 //! [`attempt`](crate::attempt) joins the attempts of a call.
 //!
 //! Where bodies go to and from Cloud Storage it answers by HTTP, without a canonical code: its rows are by status, and by the `reason`
-//! of its JSON.
+//! of its JSON or the `Code` of its XML.
 //!
 //! Sources: the [canonical codes][codes], [their details][details], [Firestore's own remarks][firestore], and those of
 //! [Cloud Storage][storage].
@@ -32,6 +32,20 @@ use ErrorKind::{
     AlreadyExists, Conflict, Corrupt, Exhausted, Forbidden, Internal, Invalid, NotFound, Throttled,
     Timeout, Unauthenticated, Unavailable, Unsupported,
 };
+
+impl Detail {
+    /// What the reason that Cloud Storage gives tells. Its XML writes `SlowDown` where its JSON has a reason for it.
+    fn of_reason(reason: &str) -> Option<Self> {
+        let any = |all: &[&str]| all.iter().any(|it| it.eq_ignore_ascii_case(reason));
+        if any(&["rateLimitExceeded", "userRateLimitExceeded", "SlowDown"]) {
+            Some(Self::Rate)
+        } else if any(&["quotaExceeded", "dailyLimitExceeded"]) {
+            Some(Self::Quota)
+        } else {
+            None
+        }
+    }
+}
 
 /// What one code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +109,6 @@ const ROWS: &[Row] = &[
     any("DATA_LOSS", Corrupt),
     any("INTERNAL", Internal),
     any("UNKNOWN", Internal),
-    any("304", Conflict),
     any("400", Invalid),
     any("401", Unauthenticated),
     Row { detail: Some(Detail::Rate), ..any("403", Throttled) },
@@ -230,9 +243,47 @@ pub(crate) fn from_gax(wire_op: &str, error: GaxError) -> Error {
     Error::new(row.kind, message).with_applied(row.applied).with_code(http)
 }
 
+/// What Cloud Storage's XML API says no with: a status, and most often its own code and message.
+#[cfg(feature = "blob")]
+pub(crate) fn from_xml(wire_op: &str, status: u16, code: &str, message: &str) -> Error {
+    let status = status.to_string();
+    let row = of_code(wire_op, &status, Detail::of_reason(code));
+    let message = match message {
+        "" => format!("{wire_op} was answered with {status}"),
+        message => plain(message),
+    };
+    Error::new(row.kind, message).with_applied(row.applied).with_code(status)
+}
+
+/// What came of a request by HTTP that was not answered, or of an answer's body.
+#[cfg(feature = "blob")]
+pub(crate) fn from_http(wire_op: &str, error: &reqwest::Error) -> Error {
+    // The innermost cause, as text: what is around it tells the URL.
+    let why = innermost(error);
+    let ours = if error.is_connect() {
+        Error::new(Unavailable, "no connection to the service").with_applied(Applied::No)
+    } else if error.is_builder() {
+        Error::invalid(format!("{wire_op} could not be sent")).with_applied(Applied::No)
+    } else {
+        Error::new(Unavailable, format!("{wire_op} got no answer"))
+    };
+    ours.with_source(why)
+}
+
+/// What came of asking for a token: nothing was sent.
+#[cfg(feature = "blob")]
+pub(crate) fn from_credentials(error: &google_cloud_auth::errors::CredentialsError) -> Error {
+    let ours = if error.is_transient() {
+        Error::new(Unavailable, "the credentials could not be refreshed")
+    } else {
+        Error::new(Unauthenticated, "no credentials were found that work")
+    };
+    ours.with_applied(Applied::No).with_source(innermost(error))
+}
+
 /// The innermost of an error's causes.
-fn innermost(error: &GaxError) -> String {
-    let mut last: &dyn StdError = error;
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
     while let Some(cause) = last.source() {
         last = cause;
     }
@@ -324,10 +375,11 @@ impl Details {
                     delay = info.retry_delay.and_then(|it| Duration::try_from(it).ok());
                 }
                 StatusDetails::QuotaFailure(_) => quota = true,
-                StatusDetails::ErrorInfo(info) => match info.reason.as_str() {
-                    RATE_LIMIT | "rateLimitExceeded" | "userRateLimitExceeded" => rate = true,
-                    "quotaExceeded" | "dailyLimitExceeded" => quota = true,
-                    _ => {}
+                StatusDetails::ErrorInfo(info) if info.reason == RATE_LIMIT => rate = true,
+                StatusDetails::ErrorInfo(info) => match Detail::of_reason(&info.reason) {
+                    Some(Detail::Rate) => rate = true,
+                    Some(Detail::Quota) => quota = true,
+                    None => {}
                 },
                 StatusDetails::RequestInfo(info) => request_id = Some(info.request_id.clone()),
                 _ => {}
@@ -471,9 +523,9 @@ mod tests {
             ("objects.insert", "429", quota, Exhausted, Applied::No),
             ("objects.insert", "429", rate, Throttled, Applied::No),
             ("objects.insert", "503", None, Unavailable, Applied::Unknown),
-            ("objects.get", "304", None, Conflict, Applied::No),
-            ("objects.get", "404", None, NotFound, Applied::No),
-            ("objects.get", "416", None, Invalid, Applied::No),
+            ("PUT object", "412", None, Conflict, Applied::No),
+            ("GET object", "404", None, NotFound, Applied::No),
+            ("GET object", "416", None, Invalid, Applied::No),
         ];
         for (op, code, detail, kind, applied) in cases {
             let row = of_code(op, code, detail);
@@ -547,6 +599,20 @@ mod tests {
         assert_eq!(from_gax("UpdateField", gateway(503)).kind(), Unavailable);
         assert_eq!(from_gax("UpdateField", gateway(429)).kind(), Throttled);
         assert_eq!(from_gax("UpdateField", gateway(500)).kind(), Internal);
+    }
+
+    #[cfg(feature = "blob")]
+    #[test]
+    fn what_xml_answers_means_the_same() {
+        let error = from_xml("PUT object", 412, "PreconditionFailed", "Not so.");
+        assert_eq!((error.kind(), error.applied()), (Conflict, Applied::No));
+        assert_eq!((error.code(), error.message()), (Some("412"), "not so"));
+        let error = from_xml("GET object", 503, "", "");
+        assert_eq!((error.kind(), error.applied()), (Unavailable, Applied::Unknown));
+        assert_eq!(error.message(), "GET object was answered with 503");
+        assert_eq!(from_xml("PUT object", 429, "SlowDown", "").kind(), Throttled);
+        assert_eq!(from_xml("PUT object", 403, "AccessDenied", "").kind(), Forbidden);
+        assert_eq!(from_xml("PUT object", 418, "Teapot", "").kind(), Internal);
     }
 
     #[test]

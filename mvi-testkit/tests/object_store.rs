@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use mvi_core::{
     Blob, BlobExt as _, BucketName,
-    blob::{CreateBucket, Store, Versioning},
+    blob::{CreateBucket, Get, Key, Put, Store, Versioning},
 };
 use mvi_testkit::{Sim, Weather};
 use object_store::{ObjectStoreExt as _, integration, path::Path};
@@ -18,10 +19,15 @@ fn bucket() -> BucketName {
 /// Every test that `object_store` has for stores, but for attributes that have no place here, which are refused.
 async fn passes(blob: Arc<dyn Blob>, prefix: &str) {
     let store = Store::new(Arc::clone(&blob), bucket()).prefix(prefix);
-    // Each of them begins with nothing.
+    let (beside, is_below) = (Key::new("beside").unwrap(), !prefix.is_empty());
+    // Each of them begins with nothing, and with something else where it must not look.
     let clear = async || {
         blob.empty(&bucket()).await.unwrap();
+        if is_below {
+            blob.put_bytes(Put::new(bucket(), beside.clone()), "another's").await.unwrap();
+        }
     };
+    clear().await;
     integration::put_get_delete_list(&store).await;
     clear().await;
     integration::get_opts(&store).await;
@@ -48,6 +54,12 @@ async fn passes(blob: Arc<dyn Blob>, prefix: &str) {
     clear().await;
     integration::list_with_offset_exclusivity(&store).await;
     clear().await;
+    if is_below {
+        let kept = blob.get_bytes(Get::new(bucket(), beside.clone()), 100).await.unwrap();
+        assert_eq!(kept, "another's", "it stays below its prefix");
+    }
+    let uploads: Vec<_> = blob.uploads(&bucket()).try_collect().await.unwrap();
+    assert_eq!(uploads, [], "what was begun is ended");
     let nowhere = store.get(&Path::from("nowhere")).await.unwrap_err();
     assert!(matches!(nowhere, object_store::Error::NotFound { .. }), "{nowhere}");
 }

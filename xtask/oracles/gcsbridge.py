@@ -10,13 +10,17 @@ control plane, with Google's own message classes. Any other is HTTP/1.1:
 - uploads in one request (`uploadType=multipart`) and resumable ones, whose sessions are held here:
   fake-gcs-server takes a question for the status of a session for its end;
 - downloads (`alt=media`) with the headers that the clients read, and an object's metadata;
-- the path-style form that signed URLs have. Their time is checked, their signature is not.
+- the XML API's whole objects, by path: as whoever has a token, or by a signed URL. Tokens are not checked, nor
+  signatures, but the time of a URL is.
 
 What it holds itself, and why, is in gcsstore.py. `POST /_reset` forgets everything.
 
 - https://cloud.google.com/storage/docs/performing-resumable-uploads
 - https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object
 - https://cloud.google.com/storage/docs/json_api/v1/status-codes
+- https://cloud.google.com/storage/docs/xml-api/get-object-download
+- https://cloud.google.com/storage/docs/xml-api/put-object-upload
+- https://cloud.google.com/storage/docs/xml-api/reference-headers
 """
 
 import base64
@@ -370,9 +374,6 @@ class Http:
         if status == 416:
             text = "The requested range cannot be satisfied."
             raise Refused(416, "requestedRangeNotSatisfiable", "OUT_OF_RANGE", text)
-        hashes = ["crc32c=" + crc32c_text(message.checksums.crc32c)]
-        if message.checksums.md5_hash:
-            hashes.append("md5=" + base64.b64encode(message.checksums.md5_hash).decode())
         headers = {
             "content-type": message.content_type,
             "content-range": upstream.get("content-range"),
@@ -388,35 +389,57 @@ class Http:
             "x-goog-stored-content-encoding": message.content_encoding or "identity",
             "x-goog-stored-content-length": str(message.size),
             "x-goog-storage-class": message.storage_class,
-            "x-goog-hash": ",".join(hashes),
+            "x-goog-hash": hashes(message),
         }
         headers |= {f"x-goog-meta-{key}": value for key, value in message.metadata.items()}
         return status, {key: value for key, value in headers.items() if value}, data
 
-    def signed(self, request, bucket, name):
-        """The path-style form. Preconditions and metadata are headers there."""
-        check_time(request.query)
+    def xml(self, request, bucket, name):
+        """Whole objects by the XML API. Preconditions, metadata and what it answers are headers there."""
         header = request.headers.get
+        if not header("authorization"):
+            check_time(request.query)
+        # It knows no other conditions on generations than these.
         conditions = Conditions.of_query({
             "ifGenerationMatch": header("x-goog-if-generation-match"),
             "ifMetagenerationMatch": header("x-goog-if-metageneration-match"),
         })
         if request.method in ("GET", "HEAD"):
             generation = int(request.query.get("generation") or 0)
-            return self.media(request, bucket, name, generation, conditions)
+            status, headers, data = self.media(request, bucket, name, generation, conditions)
+            # It serves one in any case, whether the object has one or not.
+            headers.setdefault("cache-control", "private, max-age=0")
+            return status, headers, data
         if request.method != "PUT":
             raise Refused(405, "methodNotAllowed", "UNIMPLEMENTED", "Method Not Allowed")
+        if not (header("content-length") or header("transfer-encoding")):
+            text = "You must provide the Content-Length HTTP header."
+            raise Refused(411, "required", "INVALID_ARGUMENT", text, "MissingContentLength")
         message = message_of(bucket, {}, {"name": name})
         message.content_type = header("content-type") or ""
         message.cache_control = header("cache-control") or ""
         message.content_disposition = header("content-disposition") or ""
+        message.kms_key = header("x-goog-encryption-kms-key-name") or ""
         for key, value in request.headers.items():
             if key.lower().startswith("x-goog-meta-"):
                 message.metadata[key.lower().removeprefix("x-goog-meta-")] = value
         set_hash_header(message, header("x-goog-hash"))
         made = self.store.insert(message, request.body, conditions)
-        headers = {"etag": made.etag, "x-goog-generation": str(made.generation)}
-        return 200, headers, b""
+        return 200, {
+            "etag": made.etag,
+            "x-goog-generation": str(made.generation),
+            "x-goog-metageneration": str(made.metageneration),
+            "x-goog-hash": hashes(made),
+            "x-goog-stored-content-encoding": "identity",
+            "x-goog-stored-content-length": str(made.size),
+        }, b""
+
+
+def hashes(message):
+    found = ["crc32c=" + crc32c_text(message.checksums.crc32c)]
+    if message.checksums.md5_hash:
+        found.append("md5=" + base64.b64encode(message.checksums.md5_hash).decode())
+    return ",".join(found)
 
 
 def check_time(query):
@@ -457,7 +480,7 @@ ROUTES = [
     ("PUT", r"/upload/storage/v1/b/([^/]+)/o", "resume"),
     ("DELETE", r"/upload/storage/v1/b/([^/]+)/o", "cancel"),
     ("GET", r"(?:/download)?/storage/v1/b/([^/]+)/o/([^/]+)", "get"),
-    ("GET|HEAD|PUT|POST|DELETE", r"/(?!storage/|upload/|_)([^/]+)/(.+)", "signed"),
+    ("GET|HEAD|PUT|POST|DELETE", r"/(?!storage/|upload/|_)([^/]+)/(.+)", "xml"),
 ]
 
 
@@ -496,7 +519,7 @@ class Handler(BaseHTTPRequestHandler):
         return loaded(self.body)
 
     def answer(self):
-        self.body, self.method = self.read_body(), self.command
+        self.body, self.method, self.is_xml = self.read_body(), self.command, False
         url = urllib.parse.urlsplit(self.path)
         self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         # The clients leave the port out of `Host`, so the address of this end is what is true.
@@ -504,8 +527,10 @@ class Handler(BaseHTTPRequestHandler):
         try:
             status, headers, body = self.route(url.path)
         except Refused as refused:
-            status, headers = refused.code, {"content-type": "application/json; charset=UTF-8"}
-            body = b"" if status == 304 else json.dumps(refused.body()).encode()
+            form = "xml" if self.is_xml else "json"
+            status, headers = refused.code, {"content-type": f"application/{form}; charset=UTF-8"}
+            body = refused.xml() if self.is_xml else json.dumps(refused.body())
+            body = b"" if status == 304 else body.encode()
         except Exception:
             traceback.print_exc()
             status, headers, body = 500, {}, b""
@@ -529,6 +554,7 @@ class Handler(BaseHTTPRequestHandler):
         for methods, pattern, name in ROUTES:
             found = re.fullmatch(pattern, path)
             if found and self.command in methods.split("|"):
+                self.is_xml = name == "xml"
                 words = [urllib.parse.unquote(word) for word in found.groups()]
                 return getattr(self.server.http, name)(self, *words)
         raise Refused(404, "notFound", "NOT_FOUND", "Not Found")

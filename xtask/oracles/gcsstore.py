@@ -29,6 +29,7 @@ import json
 import re
 import threading
 import urllib.parse
+from xml.sax.saxutils import escape
 
 import google_crc32c
 from google.cloud import _storage_v2 as storage
@@ -51,12 +52,31 @@ SOFT_DELETE_SECONDS = 7 * 24 * 60 * 60
 CONDITION = "At least one of the pre-conditions you specified did not hold."
 
 
-class Refused(Exception):
-    """What Cloud Storage answers instead of a result, in both of its forms."""
+# What the XML API calls what the JSON API has as a reason: https://cloud.google.com/storage/docs/xml-api/reference-status
+XML_CODES = {
+    "conditionNotMet": "PreconditionFailed",
+    "expiredToken": "ExpiredToken",
+    "forbidden": "AccessDenied",
+    "invalid": "InvalidArgument",
+    "methodNotAllowed": "MethodNotAllowed",
+    "notFound": "NoSuchKey",
+    "requestedRangeNotSatisfiable": "InvalidRange",
+    "required": "InvalidArgument",
+}
 
-    def __init__(self, code, reason, status, message):
+
+class Refused(Exception):
+    """What Cloud Storage answers instead of a result, in all of its forms."""
+
+    def __init__(self, code, reason, status, message, xml_code=None):
         super().__init__(message)
         self.code, self.reason, self.status, self.message = code, reason, status, message
+        self.xml_code = xml_code or XML_CODES.get(reason, "InternalError")
+
+    def xml(self):
+        code, message = escape(self.xml_code), escape(self.message)
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        return f"<?xml version='1.0' encoding='UTF-8'?>{error}"
 
     def body(self):
         error = {"message": self.message, "domain": "global", "reason": self.reason}
@@ -67,8 +87,12 @@ def invalid(message, reason="invalid"):
     return Refused(400, reason, "INVALID_ARGUMENT", message)
 
 
+def bad_digest(message):
+    return Refused(400, "invalid", "INVALID_ARGUMENT", message, "BadDigest")
+
+
 def no_bucket():
-    return Refused(404, "notFound", "NOT_FOUND", "The specified bucket does not exist.")
+    return Refused(404, "notFound", "NOT_FOUND", "The specified bucket does not exist.", "NoSuchBucket")
 
 
 def no_object(bucket, name):
@@ -567,12 +591,12 @@ def check_checksums(checksums, data):
         found = crc32c_text(google_crc32c.value(data))
         given = crc32c_text(checksums.crc32c)
         if given != found:
-            raise invalid(f'Provided CRC32C "{given}" doesn\'t match calculated CRC32C "{found}".')
+            raise bad_digest(f'Provided CRC32C "{given}" doesn\'t match calculated CRC32C "{found}".')
     if checksums.md5_hash:
         given = base64.b64encode(checksums.md5_hash).decode()
         found = base64.b64encode(hashlib.md5(data).digest()).decode()
         if given != found:
-            raise invalid(f'Provided MD5 hash "{given}" doesn\'t match calculated MD5 hash "{found}".')
+            raise bad_digest(f'Provided MD5 hash "{given}" doesn\'t match calculated MD5 hash "{found}".')
 
 
 def merge(asked, found, mask, maps):

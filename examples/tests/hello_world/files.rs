@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
     net::TcpStream,
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use rustix::{
 use serde_json::json;
 use ureq::http::Request;
 
-use super::{App, Web, agent, hello_world::files, pause};
+use super::{App, Web, agent, hello_world::files};
 
 const BOUNDARY: &str = "x-here-x";
 
@@ -117,46 +117,56 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 pub(super) fn sent_and_fetched() {
-    let app = App::start(&[]);
+    one_file(&App::start(&[]), "cat");
+}
+
+/// Sends and fetches what goes in one piece, under a code that nothing has yet.
+pub(super) fn one_file(app: &App, code: &str) {
     let photo = bytes(100_000);
     // The file first, as most people write it.
     let form = Form::default().file("cat.png", "image/png", &photo).text("owner", "ann");
-    let made = send(&app, form.text("code", "cat").text("url", ""), "*/*");
-    assert_eq!((made.status, made.header("location")), (201, "/links/cat"), "{}", made.text());
-    let link = made.json();
-    assert_eq!((&link["url"], &link["file"]["name"]), (&json!("/files/cat"), &json!("cat.png")));
+    let made = send(app, form.text("code", code).text("url", ""), "*/*");
+    let location = format!("/links/{code}");
+    assert_eq!((made.status, made.header("location")), (201, &*location), "{}", made.text());
+    let (link, place) = (made.json(), format!("/files/{code}"));
+    assert_eq!((&link["url"], &link["file"]["name"]), (&json!(place), &json!("cat.png")));
     assert_eq!(link["file"]["size"], 100_000);
 
-    let way = app.get("/cat");
-    assert_eq!((way.status, way.header("location")), (307, "/files/cat"));
-    let found = fetch(&app, "/files/cat", &[]);
+    let way = app.get(&format!("/{code}"));
+    assert_eq!((way.status, way.header("location")), (307, &*place));
+    let found = fetch(app, &place, &[]);
     assert_eq!((found.status, found.header("content-type")), (200, "image/png"));
     assert!(found.body == photo, "it is what was sent");
     let saved = "attachment; filename*=UTF-8''cat%2Epng";
     assert_eq!(found.header("content-disposition"), saved, "it never runs as a page of ours");
     assert_eq!(found.header("x-content-type-options"), "nosniff");
-    assert_eq!(app.get("/links/cat").json()["hits"], 1, "to fetch is not to follow");
+    assert_eq!(app.get(&location).json()["hits"], 1, "to fetch is not to follow");
 
-    let unchanged = fetch(&app, "/files/cat", &[("if-none-match", found.header("etag"))]);
+    let unchanged = fetch(app, &place, &[("if-none-match", found.header("etag"))]);
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
-    let missing = fetch(&app, "/files/dog", &[]);
+    let missing = fetch(app, &format!("/files/no{code}"), &[]);
     assert_eq!((missing.status, missing.json()["kind"].as_str()), (404, Some("NotFound")));
-    app.post("/links", &json!({ "code": "web", "url": "https://example.com", "owner": "ann" }));
-    assert_eq!(fetch(&app, "/files/web", &[]).status, 404, "an address is no file");
-    let taken = Form::default().file("a", "a/b", b"a").text("owner", "bob").text("code", "cat");
-    assert_eq!(send(&app, taken, "*/*").status, 409);
-    assert!(fetch(&app, "/files/cat", &[]).body == photo, "the first one's");
+    let web = format!("web{code}");
+    app.post("/links", &json!({ "code": web, "url": "https://example.com", "owner": "ann" }));
+    assert_eq!(fetch(app, &format!("/files/{web}"), &[]).status, 404, "an address is no file");
+    let taken = Form::default().file("a", "a/b", b"a").text("owner", "bob").text("code", code);
+    assert_eq!(send(app, taken, "*/*").status, 409);
+    assert!(fetch(app, &place, &[]).body == photo, "the first one's");
 }
 
 pub(super) fn many_parts() {
-    let app = App::start(&[]);
+    large_files(&App::start(&[]), "film");
+}
+
+/// Sends and fetches what goes in pieces, under codes that begin so and that nothing has yet.
+pub(super) fn large_files(app: &App, code: &str) {
     // Exactly two pieces, and one of three.
     for length in [16 << 20, 20_000_001] {
         let film = bytes(length);
-        let form = Form::default().text("owner", "ann").text("code", &format!("film{length}"));
-        let made = send(&app, form.file("film.mp4", "video/mp4", &film), "*/*");
+        let form = Form::default().text("owner", "ann").text("code", &format!("{code}{length}"));
+        let made = send(app, form.file("film.mp4", "video/mp4", &film), "*/*");
         assert_eq!(made.status, 201, "{}", made.text());
-        let found = fetch(&app, &format!("/files/film{length}"), &[]);
+        let found = fetch(app, &format!("/files/{code}{length}"), &[]);
         assert!(found.body == film, "{length} bytes as they were");
     }
 }
@@ -172,15 +182,19 @@ pub(super) fn bar() {
     let device = OpenOptions::new().read(true).write(true).open(device).unwrap();
     let app = App::start_watched(&[], device.into());
     let mut screen = File::from(screen);
-    let shown = thread::spawn(move || {
-        let (mut all, mut some) = (Vec::new(), [0; 4_096]);
-        // It ends with an error when nobody holds the device any more.
-        while let Ok(bytes @ 1..) = screen.read(&mut some) {
-            all.extend_from_slice(&some[..bytes]);
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let looking = thread::spawn({
+        let shown = Arc::clone(&shown);
+        move || {
+            let mut some = [0; 4_096];
+            // It ends with an error when nobody holds the device any more.
+            while let Ok(bytes @ 1..) = screen.read(&mut some) {
+                shown.lock().unwrap().extend_from_slice(&some[..bytes]);
+            }
         }
-        String::from_utf8_lossy(&all).into_owned()
     });
-    // In two halves with a while between, or it would be over before anybody could look.
+    let shown = || String::from_utf8_lossy(&shown.lock().unwrap()).into_owned();
+    // In two halves, or it would be over before anybody could look.
     let form = Form::default().text("owner", "ann").text("code", "slow");
     let form = form.file("film.mp4", "video/mp4", &bytes(4 << 20)).end();
     let mut stream = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).unwrap();
@@ -192,16 +206,15 @@ pub(super) fn bar() {
     stream.write_all(head.as_bytes()).unwrap();
     let (half, rest) = form.split_at(2 << 20);
     stream.write_all(half).unwrap();
-    for _ in 0..5 {
-        pause();
-    }
+    app.until(|| shown().contains("film.mp4 [").then_some(()));
     stream.write_all(rest).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     app.stop();
-    let shown = shown.join().unwrap();
-    assert!(shown.contains("film.mp4 [") && shown.contains("MiB of 4.00 MiB"), "{shown:?}");
+    looking.join().unwrap();
+    let shown = shown();
+    assert!(shown.contains("MiB of 4.00 MiB"), "{shown:?}");
 }
 
 pub(super) fn ranges() {

@@ -162,7 +162,10 @@ impl<'a> Head<'a> {
         let mut meta = Meta::new(key, size, Tag::new(tag));
         meta.version = self.version.map(VersionId::new);
         meta.properties = Properties {
-            content_type: self.content_type.unwrap_or(Properties::BINARY).to_owned(),
+            content_type: match self.content_type {
+                None | Some(Properties::BINARY) => Properties::BINARY.into(),
+                Some(other) => other.to_owned().into(),
+            },
             cache_control: self.cache_control.map(text),
             content_disposition: self.content_disposition.map(text),
             metadata: Metadata::reported(self.metadata.iter().copied()),

@@ -114,7 +114,7 @@ impl Inner {
         // Twice is once: what is written under a condition is known by its nonce.
         let repeat = Repeat::Idempotent;
         let ask = Ask::new("PutObject", "PUT", bucket.as_str(), Some(key.as_str()), repeat)
-            .header("content-type", Some(&properties.content_type))
+            .header("content-type", Some(&*properties.content_type))
             .header("cache-control", properties.cache_control.as_ref())
             .header("content-disposition", properties.content_disposition.as_ref())
             .header("x-amz-server-side-encryption", sse.as_ref().map(ServerSideEncryption::as_str))

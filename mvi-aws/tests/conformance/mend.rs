@@ -4,14 +4,16 @@
 //! - `moto` drops the tags of `CreateBucket`, without which nobody can tell whose a bucket is: they are set right after. It names the
 //!   roots of two answers otherwise than S3 does, so that the SDK can't read them. And it looks and writes in two steps: what has a
 //!   condition goes by itself.
+//! - `microburst` drops the length of what it passes on, which no object of S3 is without: it is asked for behind it. What it cuts goes
+//!   on with a range, which ministack, behind it, ignores for a version: it is cut out.
 
-use std::sync::Arc;
+use std::{env, sync::Arc};
 
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{
-    HeaderMap, Method, Request, Response, Uri,
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
     body::{Bytes, Incoming},
-    header::CONTENT_LENGTH,
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RANGE, TRANSFER_ENCODING},
     server::conn::http1,
     service::service_fn,
 };
@@ -27,7 +29,12 @@ use tokio::{net::TcpListener, sync::Mutex};
 pub(crate) enum Of {
     Ministack,
     Moto,
+    /// With ministack behind it.
+    Microburst,
 }
+
+/// How often an object may be replaced while its length is asked for.
+const REPLACED: u32 = 100;
 
 type Sent = Either<Incoming, Full<Bytes>>;
 
@@ -59,6 +66,34 @@ pub(crate) async fn mended(endpoint: &str, of: Of) -> Result<String> {
     Ok(url)
 }
 
+/// Gives of a version what was asked for, where ministack gave the whole.
+async fn ranged(answer: Response<Sent>, asked: &str) -> Result<Response<Sent>, BoxError> {
+    let (mut head, body) = answer.into_parts();
+    let whole = body.collect().await?.to_bytes();
+    let asked = asked.trim_start_matches("bytes=").split_once('-').ok_or("a range")?;
+    let most = whole.len().checked_sub(1).ok_or("a range of nothing")?;
+    let (first, last) = match asked {
+        ("", bytes) => (whole.len().saturating_sub(bytes.parse()?), most),
+        (first, "") => (first.parse()?, most),
+        (first, last) => (first.parse()?, most.min(last.parse()?)),
+    };
+    if first > last {
+        return Err("a range that starts behind its end".into());
+    }
+    let range = format!("bytes {first}-{last}/{}", whole.len());
+    let body = whole.slice(first..=last);
+    head.status = StatusCode::PARTIAL_CONTENT;
+    head.headers.insert(CONTENT_RANGE, range.parse()?);
+    head.headers.insert(CONTENT_LENGTH, body.len().into());
+    Ok(Response::from_parts(head, Either::Right(Full::from(body))))
+}
+
+/// How many bytes `bytes 3-9/20` is about.
+fn length_of(range: &str) -> Option<u64> {
+    let (first, last) = range.strip_prefix("bytes ")?.split('/').next()?.split_once('-')?;
+    last.parse::<u64>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
+}
+
 fn is_conditional(headers: &HeaderMap) -> bool {
     headers.contains_key("if-match") || headers.contains_key("if-none-match")
 }
@@ -74,7 +109,7 @@ impl Proxy {
         let has = |name: &str| query.split('&').any(|it| it.split('=').next() == Some(name));
         let is_bucket = !path.trim_matches('/').contains('/');
         match (self.of, request.method().clone()) {
-            (Of::Ministack, Method::POST) if has("uploadId") => {
+            (Of::Ministack | Of::Microburst, Method::POST) if has("uploadId") => {
                 let headers = request.headers_mut();
                 headers.remove("x-amz-checksum-crc32c");
                 headers.remove("x-amz-checksum-type");
@@ -93,6 +128,9 @@ impl Proxy {
                 head.headers.insert(CONTENT_LENGTH, body.len().into());
                 Ok(Response::from_parts(head, Either::Right(Full::from(body))))
             }
+            (Of::Microburst, Method::GET | Method::HEAD) if !is_bucket && !has("uploadId") => {
+                self.sized(request).await
+            }
             (Of::Moto, _) if is_conditional(request.headers()) => {
                 let _alone = self.alone.lock().await;
                 self.pass(request.map(Either::Left)).await
@@ -105,6 +143,46 @@ impl Proxy {
         let place = request.uri().path_and_query().map_or("/", |it| it.as_str());
         *request.uri_mut() = format!("{}{place}", self.to).parse::<Uri>()?;
         Ok(self.client.request(request).await?.map(Either::Left))
+    }
+
+    /// Says of an object how long it is.
+    async fn sized(&self, request: Request<Incoming>) -> Result<Response<Sent>, BoxError> {
+        let behind = env::var("MVI_MINISTACK")?;
+        let (head, _) = request.into_parts();
+        let place = head.uri.path_and_query().map_or("/", |it| it.as_str());
+        let whole = format!("{}{place}", behind.trim_end_matches('/')).parse::<Uri>()?;
+        let empty = || Either::Right(Full::default());
+        // What is replaced in between is asked for again.
+        for _ in 0..REPLACED {
+            let mut answer = self.pass(Request::from_parts(head.clone(), empty())).await?;
+            if !answer.status().is_success() {
+                return Ok(answer);
+            }
+            let range = answer.headers().get(CONTENT_RANGE).and_then(|it| it.to_str().ok());
+            let length = if let Some(length) = range.and_then(length_of) {
+                length.into()
+            } else {
+                let mut whole = Request::head(whole.clone());
+                if let Some(signature) = head.headers.get(AUTHORIZATION) {
+                    whole = whole.header(AUTHORIZATION, signature);
+                }
+                let whole = self.client.request(whole.body(empty())?).await?;
+                match whole.headers().get(CONTENT_LENGTH) {
+                    Some(length) if whole.headers().get(ETAG) == answer.headers().get(ETAG) => {
+                        length.clone()
+                    }
+                    _ => continue,
+                }
+            };
+            answer.headers_mut().remove(TRANSFER_ENCODING);
+            answer.headers_mut().insert(CONTENT_LENGTH, length);
+            let asked = head.headers.get(RANGE).and_then(|it| it.to_str().ok());
+            return match asked {
+                Some(asked) if answer.status() == StatusCode::OK => ranged(answer, asked).await,
+                _ => Ok(answer),
+            };
+        }
+        Err("it is replaced whenever it is looked at".into())
     }
 
     /// Makes a bucket, then sets the tags that it was to be made with.

@@ -27,7 +27,7 @@ use crate::{
 type Outcome<R = ()> = Result<R, String>;
 
 const PUT_KILLS: u32 = 200;
-const GET_KILLS: u32 = 40;
+const GET_KILLS: u32 = 200;
 /// Five parts, and a little one.
 const LENGTH: usize = 5 * (5 << 20) + 7;
 

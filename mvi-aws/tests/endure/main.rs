@@ -25,7 +25,7 @@ fn main() -> std::process::ExitCode {
     }
     let tests: [(&str, Test); 4] = [
         ("a_put_that_is_killed_200_times_sends_no_part_twice", crash::put),
-        ("a_get_that_is_killed_40_times_reads_no_range_twice", crash::get),
+        ("a_get_that_is_killed_200_times_reads_no_range_twice", crash::get),
         ("memory_stays_flat_under_a_limit_whatever_the_size", memory::flat),
         ("the_limit_kills_what_collects", memory::bites),
     ];

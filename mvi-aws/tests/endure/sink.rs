@@ -1,6 +1,13 @@
 //! An S3 that keeps nothing: it takes what comes, and gives zeros.
 
-use std::{convert::Infallible, ops::Range};
+use std::{
+    convert::Infallible,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -16,30 +23,49 @@ use tokio::net::TcpListener;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// Listens on a port of its own; its one object has so many `bytes`. Returns where.
-pub(crate) async fn start(bytes: u64) -> String {
+/// Listens on a port of its own; its one object has so many `bytes`. Returns where, and how many bytes it has been sent.
+pub(crate) async fn start(bytes: u64) -> (String, Arc<AtomicU64>) {
+    let taken = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&taken);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
     let address = listener.local_addr().expect("it listens");
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let _ = socket.set_nodelay(true);
+            let counter = Arc::clone(&counter);
             tokio::spawn(async move {
                 let http = hyper::server::conn::http1::Builder::new();
-                let answer = service_fn(move |request| answer(request, bytes));
+                let answer = service_fn(|request| answer(request, bytes, &counter));
                 let _ = http.serve_connection(TokioIo::new(socket), answer).await;
             });
         }
     });
-    format!("http://{address}")
+    (format!("http://{address}"), taken)
 }
 
 fn text(text: &str) -> UnsyncBoxBody<Bytes, Infallible> {
     Full::new(Bytes::from(text.to_owned())).boxed_unsync()
 }
 
-async fn answer(mut request: Request<Incoming>, bytes: u64) -> Result<Answer, Infallible> {
+async fn answer(
+    mut request: Request<Incoming>,
+    bytes: u64,
+    taken: &AtomicU64,
+) -> Result<Answer, Infallible> {
     let checksum = request.headers().get("x-amz-checksum-crc32c").cloned();
-    while let Some(Ok(_)) = request.body_mut().frame().await {}
+    // Of a completion the body is no body of an object.
+    let counts = *request.method() == Method::PUT;
+    while let Some(frame) = request.body_mut().frame().await {
+        let Ok(frame) = frame else {
+            let mut broken = Response::new(text(""));
+            *broken.status_mut() = StatusCode::BAD_REQUEST;
+            return Ok(broken);
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if counts {
+            taken.fetch_add(length as u64, Ordering::Relaxed);
+        }
+    }
     let range = request.headers().get(RANGE).and_then(|it| span(it.to_str().ok()?));
     let query = request.uri().query().unwrap_or_default();
     let mut answer = match *request.method() {

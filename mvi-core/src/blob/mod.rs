@@ -18,16 +18,16 @@
 //! | `delete_bucket` | `DeleteBucket` | `DeleteBucket` |
 //! | `set_versioning` | `PutBucketVersioning` | `UpdateBucket` |
 //! | `set_lifecycle` | `PutBucketLifecycleConfiguration` | `UpdateBucket` |
-//! | `put` | `PutObject`; above 8 MiB in parts | `objects.insert`; above 8 MiB resumable |
-//! | `get` | `GetObject` | `objects.get` with `alt=media` |
+//! | `put` | `PutObject`; above 8 MiB in parts | XML [`PUT Object`][google-put]; above 8 MiB `objects.insert`, resumable |
+//! | `get` | `GetObject` | XML [`GET Object`][google-get]; with `objects.get` where its headers do not tell all |
 //! | `head` | `HeadObject` | `GetObject` |
 //! | `delete` | `DeleteObject` | `DeleteObject` |
 //! | `delete_many` | `DeleteObjects` | `DeleteObject`, side by side |
 //! | `list` | `ListObjectsV2` | `ListObjects` |
 //! | `versions` | `ListObjectVersions` | `ListObjects` with versions |
 //! | `copy` | `CopyObject`; above 5 GiB `UploadPartCopy` | `RewriteObject` |
-//! | `start_upload` | `CreateMultipartUpload` | `objects.insert` of a marker under a hidden prefix |
-//! | `upload_part` | `UploadPart` | `objects.insert` under a hidden prefix |
+//! | `start_upload` | `CreateMultipartUpload` | as `put`, of a marker under a hidden prefix |
+//! | `upload_part` | `UploadPart` | as `put`, under a hidden prefix |
 //! | `complete_upload` | `CompleteMultipartUpload` | `ComposeObject` in a tree |
 //! | `abort_upload` | `AbortMultipartUpload` | `DeleteObject` of each part |
 //! | `parts` | `ListParts` | `ListObjects` of the upload's hidden prefix |
@@ -53,6 +53,8 @@
 //! [headers]: https://docs.rs/hyper/1/hyper/client/conn/http1/struct.Builder.html#method.max_headers
 //! [parts]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 //! [urls]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+//! [google-get]: https://cloud.google.com/storage/docs/xml-api/get-object-download
+//! [google-put]: https://cloud.google.com/storage/docs/xml-api/put-object-upload
 //! [quotas]: https://cloud.google.com/storage/quotas
 //! [names]: https://cloud.google.com/storage/docs/objects#naming
 //! [signed]: https://cloud.google.com/storage/docs/access-control/signed-urls

@@ -1,15 +1,16 @@
-//! The calls that Cloud Storage gets, each with its limits: bodies by HTTP, all else by gRPC.
+//! The calls that Cloud Storage gets, each with its limits: whole objects by [our own lane](super::xml), large ones by the crate's
+//! HTTP, all else by its gRPC.
 //!
 //! The crate's own retries are off in each call: the one loop is [`attempt::send`](crate::attempt::send). The only exception are the
 //! chunks of a resumable upload, whose session the crate keeps to itself: see [`resumable`](super::resumable).
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use google_cloud_gax::{
     exponential_backoff::{ExponentialBackoff, ExponentialBackoffBuilder},
     options::RequestOptionsBuilder as _,
-    retry_policy::{NeverRetry, RetryPolicyExt as _},
+    retry_policy::{NeverRetry, RetryPolicy, RetryPolicyExt as _},
 };
 use google_cloud_storage::{
     builder::storage::WriteObject,
@@ -20,22 +21,22 @@ use google_cloud_storage::{
         ListBucketsResponse, ListObjectsRequest, ListObjectsResponse, Object, RewriteObjectRequest,
         RewriteResponse, UpdateBucketRequest,
     },
-    model_ext::ReadRange,
-    read_object::ReadObjectResponse,
-    read_resume_policy::NeverResume,
     retry_policy::RetryableErrors,
     streaming_source::StreamingSource,
 };
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
-    blob::{Crc32c, Encryption, Properties},
+    blob::{ByteRange, Crc32c, Encryption, Properties},
 };
 use tokio::time::Instant;
 
-use super::object::NONCE;
+use super::{
+    object::{CACHED, ENCRYPTED, Made, NONCE},
+    xml::{self, Lane, Opened},
+};
 use crate::{
     attempt::{Effect, send},
-    config::{Config, Limits, Retries, Service, Timeouts},
+    config::{Config, Limits, Retries, Service},
     connection::Lazy,
     error,
 };
@@ -43,23 +44,24 @@ use crate::{
 /// How much of a copy or a joining counts as a body of so many bytes: the service moves them while we wait.
 const MOVED_BYTES: u64 = 16 << 20;
 
-/// Cloud Storage, connected at the first call.
+/// Cloud Storage: each way to it is connected at the first call that takes it, as each takes some 10 ms to make.
 pub(crate) struct Client {
     config: Config,
-    connection: Lazy<Connection>,
-}
-
-/// Both of the crate's clients.
-#[derive(Clone, Debug)]
-pub(crate) struct Connection {
-    pub(super) storage: Storage,
-    pub(super) control: StorageControl,
+    lane: Lazy<Arc<Lane>>,
+    storage: Lazy<Storage>,
+    control: Lazy<StorageControl>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Client").field(&self.config.project).finish()
     }
+}
+
+fn no_client(error: google_cloud_gax::client_builder::Error) -> Error {
+    Error::new(ErrorKind::Invalid, "no client for Cloud Storage")
+        .with_applied(Applied::No)
+        .with_source(error)
 }
 
 /// A bucket's name, as Cloud Storage's gRPC has it.
@@ -84,11 +86,15 @@ pub(super) struct NewObject {
 
 impl NewObject {
     /// What is noted on it: by its writer, and by us.
-    pub(super) fn metadata(&self) -> impl Iterator<Item = (String, String)> {
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let nonce = (NONCE.to_owned(), self.nonce.clone());
-        let notes = self.notes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        self.properties.metadata.iter().map(owned).chain([nonce]).chain(notes)
+    pub(super) fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        let cached = self.properties.cache_control.as_deref().map(|it| (CACHED, it));
+        let encrypted = match &self.encryption {
+            Encryption::Provider => None,
+            Encryption::Key(_) => Some((ENCRYPTED, "given")),
+        };
+        let notes = self.notes.iter().map(|(name, value)| (*name, value.as_str()));
+        let ours = [(NONCE, self.nonce.as_str())].into_iter().chain(cached).chain(encrypted);
+        self.properties.metadata.iter().chain(ours).chain(notes)
     }
 
     /// The key of the key service that encrypts it; empty for the bucket's own.
@@ -106,7 +112,7 @@ impl NewObject {
     {
         let Properties { content_type, cache_control, content_disposition, metadata: _ } =
             &self.properties;
-        let request = request.set_content_type(content_type).set_metadata(self.metadata());
+        let request = request.set_content_type(&**content_type).set_metadata(self.metadata());
         let request = match cache_control {
             Some(it) => request.set_cache_control(it),
             None => request,
@@ -135,8 +141,8 @@ macro_rules! unary {
             request: &$request,
         ) -> Result<$response> {
             let limits = self.config.limits.with_body($bytes);
-            let attempt = |connection: Connection, limit| async move {
-                let call = connection.control.$call().with_request(request.clone());
+            let attempt = |control: StorageControl, limit| async move {
+                let call = control.$call().with_request(request.clone());
                 let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
                 Box::pin(call.send()).await.map_err(|e| error::from_gax($op, e))
             };
@@ -147,7 +153,7 @@ macro_rules! unary {
 
 impl Client {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, connection: Lazy::default() }
+        Self { config, lane: Lazy::default(), storage: Lazy::default(), control: Lazy::default() }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -169,10 +175,16 @@ impl Client {
         self.deadline_for(MOVED_BYTES)
     }
 
-    /// The crate's clients.
-    pub(crate) async fn connection(&self) -> Result<Connection> {
+    /// The crate's client for bodies.
+    pub(crate) async fn storage(&self) -> Result<Storage> {
         let limit = self.config.limits.timeouts.connect;
-        Ok(self.connection.get(limit, || self.connect()).await?.0)
+        Ok(self.storage.get(limit, || self.connect_storage()).await?.0)
+    }
+
+    /// The crate's client for all else.
+    pub(crate) async fn control(&self) -> Result<StorageControl> {
+        let limit = self.config.limits.timeouts.connect;
+        Ok(self.control.get(limit, || self.connect_control()).await?.0)
     }
 
     /// How long to pause between two attempts.
@@ -184,55 +196,57 @@ impl Client {
         })
     }
 
-    async fn connect(&self) -> Result<Connection> {
-        let failed = |e: google_cloud_gax::client_builder::Error| {
-            Error::new(ErrorKind::Invalid, "no client for Cloud Storage")
-                .with_applied(Applied::No)
-                .with_source(e)
-        };
-        let Timeouts { connect: _, attempt, operation, per_mib: _ } = self.config.limits.timeouts;
-        let attempts = self.config.limits.retries.attempts;
-        // For those who take the clients to themselves; our own calls set their own.
-        let policy = || RetryableErrors.with_attempt_limit(attempts).with_time_limit(operation);
+    async fn connect_storage(&self) -> Result<Storage> {
         let storage = Storage::builder()
             .with_credentials(self.config.credentials())
-            .with_retry_policy(policy())
+            .with_retry_policy(self.policy())
             .with_backoff_policy(self.backoff()?);
         let storage = match self.config.storage_http() {
             Some(endpoint) => storage.with_endpoint(endpoint),
             None => storage,
         };
+        storage.build().await.map_err(no_client)
+    }
+
+    async fn connect_control(&self) -> Result<StorageControl> {
         let control = StorageControl::builder()
             .with_credentials(self.config.credentials())
-            .with_attempt_timeout(attempt)
-            .with_retry_policy(policy())
+            .with_attempt_timeout(self.config.limits.timeouts.attempt)
+            .with_retry_policy(self.policy())
             .with_backoff_policy(self.backoff()?);
         let control = match self.config.endpoint(Service::Storage) {
             Some(endpoint) => control.with_endpoint(endpoint),
             None => control,
         };
-        Ok(Connection {
-            storage: storage.build().await.map_err(failed)?,
-            control: control.build().await.map_err(failed)?,
-        })
+        control.build().await.map_err(no_client)
     }
 
-    /// Makes one call in attempts; one without an answer gives up its connection.
+    async fn connect_lane(&self) -> Result<Arc<Lane>> {
+        Lane::new(&self.config).await.map(Arc::new)
+    }
+
+    /// For those who take the clients to themselves; our own calls set their own.
+    fn policy(&self) -> impl RetryPolicy + use<> {
+        let Limits { timeouts, retries } = self.config.limits;
+        RetryableErrors.with_attempt_limit(retries.attempts).with_time_limit(timeouts.operation)
+    }
+
+    /// Makes one call by gRPC in attempts; one without an answer gives up its connection.
     async fn call<T, F>(
         &self,
         wire_op: &'static str,
         effect: Effect,
         limits: &Limits,
         deadline: Instant,
-        attempt: impl Fn(Connection, Duration) -> F,
+        attempt: impl Fn(StorageControl, Duration) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         let attempt = &attempt;
         let attempt = |limit| async move {
-            let (connection, _watch) = self.connection.get(limit, || self.connect()).await?;
-            attempt(connection, limit).await
+            let (control, _watch) = self.control.get(limit, || self.connect_control()).await?;
+            attempt(control, limit).await
         };
         send(limits, wire_op, effect, deadline, attempt).await
     }
@@ -255,8 +269,8 @@ impl Client {
     ) -> Result<()> {
         let conditional = request.if_generation_match.is_some();
         let op = if conditional { error::CONDITIONAL_DELETE } else { "DeleteObject" };
-        let attempt = |connection: Connection, limit| async move {
-            let call = connection.control.delete_object().with_request(request.clone());
+        let attempt = |control: StorageControl, limit| async move {
+            let call = control.delete_object().with_request(request.clone());
             let call = call.with_attempt_timeout(limit).with_retry_policy(NeverRetry);
             Box::pin(call.send()).await.map_err(|e| error::from_gax(op, e))
         };
@@ -270,50 +284,23 @@ impl Client {
         new: &NewObject,
         bytes: &Bytes,
         checksum: Crc32c,
-    ) -> Result<Object> {
-        const OP: &str = "objects.insert";
+    ) -> Result<Made> {
         let limits = self.config.limits.with_body(bytes.len() as u64);
-        let attempt = |connection: Connection, _limit| async move {
-            let request =
-                connection.storage.write_object(path(&new.bucket), &new.name, bytes.clone());
-            let request = new.on(request).with_known_crc32c(checksum.value());
-            // The same body under the same nonce: twice is once.
-            let request = request.with_idempotency(true).with_retry_policy(NeverRetry);
-            let request = request.with_resumable_upload_threshold(usize::MAX);
-            Box::pin(request.send_unbuffered()).await.map_err(|e| error::from_gax(OP, e))
+        // The same body under the same nonce: twice is once.
+        let attempt = |limit| async move {
+            let (lane, _watch) = self.lane.get(limit, || self.connect_lane()).await?;
+            lane.put(new, bytes, checksum).await
         };
-        self.call(OP, Effect::Write, &limits, deadline, attempt).await
+        send(&limits, xml::PUT, Effect::Write, deadline, attempt).await
     }
 
     /// Opens an object to be read.
-    pub(super) async fn open(
-        &self,
-        deadline: Instant,
-        read: &Opening,
-    ) -> Result<ReadObjectResponse> {
-        const OP: &str = "objects.get";
-        let Opening { bucket, name, generation, if_match, if_none_match, range } = read;
-        let attempt = |connection: Connection, _limit| async move {
-            let request = connection.storage.read_object(path(bucket), name);
-            // Held against the checksum once, by us, also where the read goes on after a cut.
-            let request = request.compute_crc32c(false).set_read_range(range.clone());
-            let request = request.with_retry_policy(NeverRetry);
-            let request = request.with_read_resume_policy(NeverResume);
-            let request = match generation {
-                Some(generation) => request.set_generation(*generation),
-                None => request,
-            };
-            let request = match if_match {
-                Some(generation) => request.set_if_generation_match(*generation),
-                None => request,
-            };
-            let request = match if_none_match {
-                Some(generation) => request.set_if_generation_not_match(*generation),
-                None => request,
-            };
-            Box::pin(request.send()).await.map_err(|e| error::from_gax(OP, e))
+    pub(super) async fn open(&self, deadline: Instant, read: &Opening) -> Result<Opened> {
+        let attempt = |limit| async move {
+            let (lane, _watch) = self.lane.get(limit, || self.connect_lane()).await?;
+            lane.get(read).await
         };
-        self.call(OP, Effect::Read, &self.config.limits, deadline, attempt).await
+        send(&self.config.limits, xml::GET, Effect::Read, deadline, attempt).await
     }
 }
 
@@ -324,6 +311,5 @@ pub(super) struct Opening {
     pub(super) name: String,
     pub(super) generation: Option<i64>,
     pub(super) if_match: Option<i64>,
-    pub(super) if_none_match: Option<i64>,
-    pub(super) range: ReadRange,
+    pub(super) range: Option<ByteRange>,
 }

@@ -90,14 +90,14 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
     }
     let entries = stream::try_unfold((pages, start_after), |(mut pages, mut last)| async move {
         let Some(page) = pages.next().await? else { return Ok::<_, Error>(None) };
-        let mut entries = Vec::with_capacity(page.objects.len() + page.prefixes.len());
-        for entry in merged(&page) {
-            // A prefix may be in two pages, and Cloud Storage includes the start.
-            if last.as_deref().is_none_or(|last| entry.as_str() > last) {
-                last = Some(entry.as_str().to_owned());
-                entries.push(entry);
-            }
+        let mut entries = merged(page);
+        // A prefix may be in two pages, and Cloud Storage includes the start.
+        entries.dedup_by(|a, b| a.as_str() == b.as_str());
+        if let Some(last) = &last {
+            let known = entries.partition_point(|it| it.as_str() <= last.as_str());
+            entries.drain(..known);
         }
+        last = entries.last().map(|it| it.as_str().to_owned()).or(last);
         Ok(Some((stream::iter(entries).map(Ok), (pages, last))))
     });
     let entries = entries.try_flatten();
@@ -108,12 +108,12 @@ pub(super) fn list(client: Arc<Client>, request: List) -> Items<Entry> {
 }
 
 /// A page's objects and prefixes in one order. What is no key is left out.
-fn merged(page: &ListObjectsResponse) -> impl Iterator<Item = Entry> + use<> {
-    let objects = page.objects.iter().filter_map(object::listed);
-    let prefixes = page.prefixes.iter().cloned();
-    let mut all: Vec<_> = objects.map(Entry::Object).chain(prefixes.map(Entry::Prefix)).collect();
+fn merged(page: ListObjectsResponse) -> Vec<Entry> {
+    let mut all = Vec::with_capacity(page.objects.len() + page.prefixes.len());
+    all.extend(page.objects.iter().filter_map(object::listed).map(Entry::Object));
+    all.extend(page.prefixes.into_iter().map(Entry::Prefix));
     all.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-    all.into_iter()
+    all
 }
 
 /// Lists versions: Cloud Storage gives those of one object in the order of their generations, we the newest first.

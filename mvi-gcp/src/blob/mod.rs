@@ -12,13 +12,13 @@
 //! | `bucket`, `list_buckets` | `GetBucket`, `ListBuckets` | labels are looked for here |
 //! | `delete_bucket` | `DeleteBucket` | where only what uploads left behind is in the way, that is removed first |
 //! | `set_versioning`, `set_lifecycle` | `GetBucket`, `UpdateBucket` | with the metageneration as precondition; others' rules that MVI has no words for stay |
-//! | `put` | `objects.insert` | above 8 MiB resumable; what comes once as an upload in parts |
-//! | `get` | `objects.get` beside `GetObject` | the generation is pinned, also where it goes on after a cut |
+//! | `put` | XML [`PUT Object`][put] | above 8 MiB `objects.insert`, resumable; what comes once as an upload in parts |
+//! | `get` | XML [`GET Object`][get] | the generation is pinned, also where it goes on after a cut; [with a `GetObject`](#what-others-wrote) for what others wrote |
 //! | `head` | `GetObject` | |
 //! | `delete`, `delete_many` | `DeleteObject` | 16 at a time; what is not there costs a `GetBucket` |
 //! | `list`, `versions` | `ListObjects` | |
 //! | `copy` | `GetObject`, `RewriteObject` | |
-//! | `start_upload`, `upload_part` | `objects.insert`, `GetObject` | under a hidden start |
+//! | `start_upload`, `upload_part` | as `put`, and `GetObject` | under a hidden start |
 //! | `complete_upload` | `GetObject`, `ListObjects`, `ComposeObject`, `DeleteObject` | 32 at a time, in a tree |
 //! | `abort_upload`, `parts`, `uploads` | `ListObjects`, `DeleteObject` | |
 //! | `presign` | none, or IAM's `signBlob` | needs credentials that sign |
@@ -28,10 +28,12 @@
 //! | writes to one key | about one a second | [quotas] |
 //! | sources of a `ComposeObject` | 32 | [quotas] |
 //! | custom metadata | 8 KiB | [quotas] |
+//! | names of custom metadata that a `get` can take, of what others wrote | some 70 | [the HTTP client][client], which reads at most 100 headers |
 //! | changes to one bucket's settings | one a second | [quotas] |
 //! | creations of buckets | about one in two seconds | [quotas] |
 //!
-//! A [`Tag`](mvi_core::blob::Tag) and a [`VersionId`](mvi_core::blob::VersionId) are both an object's generation.
+//! A [`Tag`](mvi_core::blob::Tag) and a [`VersionId`](mvi_core::blob::VersionId) are both an object's generation. Times are whole seconds, as a
+//! download has them.
 //!
 //! # Soft delete
 //!
@@ -39,11 +41,24 @@
 //! is removed is gone, as on other providers, and the parts of an upload are not paid for twice. Whoever wants it turns it
 //! on by [`GcsBlob::control`], and MVI leaves it on.
 //!
+//! # What others wrote
+//!
+//! A download's headers have all that there is to know of an object, but for two things: which key it is encrypted with, and whether
+//! the `Cache-Control` that they have is the object's own. MVI notes on what it writes whether it was given either. `get` asks a `GetObject` as well
+//! where this does not tell: of what others wrote, or whose metadata they have changed; of what is encrypted with a key of the caller's, where no header names it; and of
+//! what comes from a cache, as Cloud Storage has one for what all the world may read. So it does for `if_none_match`, which the XML API has no generation for.
+//!
+//! Where others have rewritten an object of MVI's as it is, but with a key or a `Cache-Control` that it did not have, or where a bucket has a default key,
+//! `get` says so only where a header names the key; `head` always does.
+//!
 //! # Lifecycle
 //!
 //! A rule for all keys is also for the hidden ones, as Cloud Storage knows no exceptions: one that removes objects after a day removes the
 //! parts of an upload that takes longer than a day.
 //!
+//! [client]: https://docs.rs/hyper/1/hyper/client/conn/http1/struct.Builder.html#method.max_headers
+//! [get]: https://cloud.google.com/storage/docs/xml-api/get-object-download
+//! [put]: https://cloud.google.com/storage/docs/xml-api/put-object-upload
 //! [quotas]: https://cloud.google.com/storage/quotas
 
 mod bucket;
@@ -57,6 +72,7 @@ mod put;
 mod read;
 mod resumable;
 mod upload;
+mod xml;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -122,7 +138,7 @@ impl GcsBlob {
     ///
     /// [`Invalid`](mvi_core::ErrorKind::Invalid) where there can be none, as for an endpoint that is no URL.
     pub async fn client(&self) -> Result<Storage> {
-        Ok(self.client.connection().await?.storage)
+        self.client.storage().await
     }
 
     /// The SDK's client for all but bodies, for what MVI does not do: with the same credentials and limits.
@@ -139,7 +155,7 @@ impl GcsBlob {
     ///
     /// [`Invalid`](mvi_core::ErrorKind::Invalid) where there can be none, as for an endpoint that is no URL.
     pub async fn control(&self) -> Result<StorageControl> {
-        Ok(self.client.connection().await?.control)
+        self.client.control().await
     }
 }
 
@@ -192,9 +208,7 @@ impl Blob for GcsBlob {
     async fn get(&self, request: Get) -> Result<Object> {
         let bucket = request.bucket.clone();
         let found = read::get(Arc::clone(&self.client), request).await;
-        let mut found = found.map_err(|e| e.or_at("blob.get", &bucket))?;
-        found.body = named("blob.get", &bucket, found.body);
-        Ok(found)
+        found.map_err(|e| e.or_at("blob.get", bucket))
     }
 
     async fn head(&self, request: Head) -> Result<Meta> {

@@ -13,6 +13,10 @@ use mvi_core::{
 
 /// Where each write notes by which of them an object was made.
 pub(super) const NONCE: &str = "mvi-nonce";
+/// Where each write notes the `Cache-Control` that it was given: a download has one in any case.
+pub(super) const CACHED: &str = "mvi-cache-control";
+/// Where each write notes that it was given a key to encrypt with: no download has to say which.
+pub(super) const ENCRYPTED: &str = "mvi-kms-key";
 
 /// A nonce that no other write has.
 pub(super) fn nonce() -> Result<String> {
@@ -71,25 +75,63 @@ pub(super) fn nonce_of(object: &Object) -> Option<&str> {
     object.metadata.get(NONCE).map(String::as_str)
 }
 
+/// In whole seconds, as the headers of a download have it: an object has the same time wherever it is asked for.
 pub(super) fn time(time: Option<WireTime>) -> Option<Timestamp> {
-    time.and_then(|it| Timestamp::new(it.seconds(), it.nanos()).ok())
+    time.and_then(|it| Timestamp::from_second(it.seconds()).ok())
 }
 
 pub(super) fn properties(object: &Object) -> Properties {
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     Properties {
-        content_type: some(&object.content_type).unwrap_or_else(|| Properties::BINARY.to_owned()),
+        content_type: some(&object.content_type).map_or(Properties::BINARY.into(), Into::into),
         cache_control: some(&object.cache_control),
         content_disposition: some(&object.content_disposition),
         metadata: Metadata::reported(object.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
     }
 }
 
-/// Who holds an object's key. What is reported names the version of the key, what is asked for does not.
-pub(super) fn encryption(object: &Object) -> Encryption {
-    match object.kms_key.split("/cryptoKeyVersions/").next() {
+/// Who holds a key. What is reported names the version of the key, what is asked for does not.
+pub(super) fn encryption(kms_key: &str) -> Encryption {
+    match kms_key.split("/cryptoKeyVersions/").next() {
         None | Some("") => Encryption::Provider,
         Some(key) => Encryption::Key(key.to_owned()),
+    }
+}
+
+/// What a write has made: what its writer does not know of it already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) generation: i64,
+    pub(super) size: u64,
+    pub(super) checksum: Option<Crc32c>,
+    /// Where the answer says so.
+    pub(super) encryption: Option<Encryption>,
+    /// Where the answer says so.
+    pub(super) created: Option<Timestamp>,
+}
+
+impl From<&Object> for Made {
+    fn from(object: &Object) -> Self {
+        Self {
+            generation: object.generation,
+            size: size(object),
+            checksum: checksum(object),
+            encryption: Some(encryption(&object.kms_key)),
+            created: time(object.create_time),
+        }
+    }
+}
+
+impl Made {
+    /// What there is to know of an object that was written with these properties.
+    pub(super) fn meta(self, key: Key, properties: Properties, asked: Encryption) -> Meta {
+        let generation = self.generation.to_string();
+        let mut meta = Meta::of(key, self.size, Tag::new(generation.as_str()), properties);
+        meta.version = Some(VersionId::new(generation));
+        meta.checksum = self.checksum;
+        meta.encryption = self.encryption.unwrap_or(asked);
+        meta.modified = self.created;
+        meta
     }
 }
 
@@ -99,7 +141,7 @@ pub(super) fn meta(key: Key, object: &Object) -> Meta {
     meta.version = Some(VersionId::new(object.generation.to_string()));
     meta.properties = properties(object);
     meta.checksum = checksum(object);
-    meta.encryption = encryption(object);
+    meta.encryption = encryption(&object.kms_key);
     meta.modified = time(object.create_time);
     meta
 }
@@ -145,9 +187,10 @@ mod tests {
     #[test]
     fn a_key_is_reported_as_it_was_asked_for() {
         let name = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
-        let object = Object::new().set_kms_key(format!("{name}/cryptoKeyVersions/3"));
-        assert_eq!(encryption(&object), Encryption::Key(name.to_owned()));
-        assert_eq!(encryption(&Object::new()), Encryption::Provider);
+        let reported = format!("{name}/cryptoKeyVersions/3");
+        assert_eq!(encryption(&reported), Encryption::Key(name.to_owned()));
+        assert_eq!(encryption(name), Encryption::Key(name.to_owned()));
+        assert_eq!(encryption(""), Encryption::Provider);
     }
 
     #[test]

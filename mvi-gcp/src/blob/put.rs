@@ -1,7 +1,7 @@
 //! Writes of a whole object.
 //!
 //! ```text
-//!   body ──▶ up to 8 MiB ───────────▶ objects.insert, sent again as it is
+//!   body ──▶ up to 8 MiB ───────────▶ one PUT, sent again as it is
 //!       ├──▶ more, to be read again ─▶ resumable: a cut asks how far it came, and goes on from there
 //!       └──▶ more, that comes once ──▶ parts of 8 MiB, sent again from memory, joined in the end
 //! ```
@@ -22,7 +22,7 @@ use mvi_core::{
 use super::{
     GcsBlob,
     client::{Client, NewObject, path},
-    object::{self, nonce, nonce_of, wanted},
+    object::{Made, nonce, nonce_of, wanted},
     resumable,
 };
 
@@ -51,7 +51,7 @@ pub(super) async fn put(blob: &GcsBlob, request: Put, body: Body) -> Result<Meta
         wanted: wanted(&mode)?,
     };
     let made = write(client, &new, &body, checksum).await?;
-    Ok(object::meta(key, &made))
+    Ok(made.meta(key, new.properties, new.encryption))
 }
 
 /// Writes `new`, once, whatever becomes of its answers.
@@ -60,17 +60,17 @@ pub(super) async fn write(
     new: &NewObject,
     body: &Replayable,
     checksum: Option<Crc32c>,
-) -> Result<Object> {
+) -> Result<Made> {
     let length = body.length();
     let made = if length > PART_BYTES {
-        resumable::write(client, new, body.clone(), checksum).await
+        Box::pin(resumable::write(client, new, body.clone(), checksum)).await
     } else {
         let bytes = body.bytes(0..length).await.map_err(|e| e.with_applied(Applied::No))?;
         whole(client, new, &bytes, checksum).await
     };
     match made {
-        Ok(object) => Ok(object),
-        Err(error) => settle(client, new, error).await,
+        Ok(made) => Ok(made),
+        Err(error) => Box::pin(settle(client, new, error)).await.map(|it| Made::from(&it)),
     }
 }
 
@@ -80,7 +80,7 @@ async fn whole(
     new: &NewObject,
     bytes: &Bytes,
     wanted: Option<Crc32c>,
-) -> Result<Object> {
+) -> Result<Made> {
     let checksum = Crc32c::of(bytes);
     if let Some(wanted) = wanted {
         checksum.check(wanted).map_err(|e| e.with_applied(Applied::No))?;

@@ -1,25 +1,18 @@
-//! Reads: what there is to know of an object by gRPC, its bytes by HTTP, both at once.
+//! Reads: one request for an object's bytes, with what there is to know of it in its headers.
 //!
 //! ```text
-//!   get ─┬─▶ GetObject ───▶ generation 7, size, checksum, properties
-//!        └─▶ objects.get ─▶ generation 7, bytes ─✂
-//!                             └─▶ objects.get(generation 7, from there) ─▶ bytes ─▶ checked
+//!   get ──▶ GET object ──▶ generation 7, size, checksum, properties · bytes ─✂
+//!             └─▶ GET object (generation 7, from there) ─────────────▶ bytes ─▶ checked
 //! ```
 //!
-//! The headers of a download lack what [`Meta`] has, and the answer of a `GetObject` has no bytes. Where the object was replaced between the
-//! two, their generations differ, and both are asked again.
+//! Of what others wrote the headers do not tell all: then a `GetObject` does. Where the object was replaced between the two, their
+//! generations differ, and the one that it told is read.
 
-use std::{
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures::{StreamExt as _, future::join, stream};
-use google_cloud_gax::error::Error as GaxError;
-use google_cloud_storage::{
-    model::GetObjectRequest, model_ext::ReadRange, read_object::ReadObjectResponse,
-};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use google_cloud_storage::model::GetObjectRequest;
 use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Result,
     blob::{ByteRange, Checked, Get, Head, Meta, Object},
@@ -29,10 +22,10 @@ use tokio::time::{sleep, timeout};
 use super::{
     client::{Client, Opening, path},
     object::{self, matched, pinned},
+    xml::Opened,
 };
-use crate::{attempt::pause, error};
+use crate::attempt::pause;
 
-const OP: &str = "objects.get";
 /// How often to ask again for an object that is replaced while it is asked for.
 const ROUNDS: u32 = 8;
 
@@ -54,71 +47,91 @@ pub(super) async fn get(client: Arc<Client>, request: Get) -> Result<Object> {
     let if_match = if_match.as_ref().map(matched).transpose()?;
     // What is no tag of ours is the tag of nothing, and so another one.
     let if_none_match = if_none_match.and_then(|it| object::generation(it.as_str()));
+    let mut opening =
+        Opening { bucket, name: key.as_str().to_owned(), generation, if_match, range };
+    let asked = Asked { client: &client, generation, if_match, if_none_match };
 
-    let mut read = GetObjectRequest::new().set_bucket(path(&bucket)).set_object(key.as_str());
-    read.generation = generation.unwrap_or_default();
-    read.if_generation_match = if_match;
-    read.if_generation_not_match = if_none_match;
-    let opening = Opening {
-        bucket: bucket.clone(),
-        name: key.as_str().to_owned(),
-        generation,
-        if_match,
-        if_none_match,
-        range: wire_range(range),
+    // What a `GetObject` told, where one was needed.
+    let mut known = match if_none_match {
+        Some(_) => Some(Box::pin(asked.ask(&opening)).await?),
+        None => None,
     };
-    let mut round = 0;
-    loop {
-        round += 1;
-        let deadline = client.deadline();
-        let (found, opened) =
-            join(client.get_object(deadline, &read), client.open(deadline, &opening)).await;
-        // Its codes are plainer than a download's.
-        let found = found?;
-        let meta = object::meta(key.clone(), &found);
-        let range = range.map_or(Ok(0..meta.size), |it| it.resolve(meta.size))?;
-        match opened {
-            Ok(reader) if reader.object().generation == found.generation => {
-                let reading = Reading {
-                    client,
-                    bucket,
-                    name: key.as_str().to_owned(),
-                    generation: found.generation,
-                    left: range.clone(),
-                    reader: Some(Reader::new(reader)),
-                    failures: 0,
-                };
-                return Ok(checked(meta, range, reading));
+    for _ in 0..ROUNDS {
+        opening.generation = known.as_ref().map(|it| it.generation).or(generation);
+        let opened = match client.open(client.deadline(), &opening).await {
+            // It was replaced since.
+            Err(e) if e.kind() == ErrorKind::NotFound && known.is_some() => {
+                known = Some(Box::pin(asked.ask(&opening)).await?);
+                continue;
             }
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            // It was replaced in between.
-            _ if round < ROUNDS => {}
-            Err(error) => return Err(error),
-            Ok(_) => {
-                return Err(Error::conflict(format!("replaced while it was read, {round} times")));
+            opened => opened?,
+        };
+        let meta = match &known {
+            Some(found) => object::meta(key, found),
+            None => {
+                if let Some(meta) = opened.meta(&key) {
+                    meta
+                } else {
+                    let found = Box::pin(asked.ask(&opening)).await?;
+                    if found.generation != opened.generation {
+                        known = Some(found);
+                        continue;
+                    }
+                    object::meta(key, &found)
+                }
             }
-        }
+        };
+        let resolved = range.map_or(Ok(0..meta.size), |it| it.resolve(meta.size))?;
+        opened.check(range, &resolved)?;
+        return Ok(checked(client, meta, resolved, opened, opening));
+    }
+    Err(Error::conflict(format!("replaced while it was read, {ROUNDS} times")))
+}
+
+/// What a read asks for, as a `GetObject` does.
+struct Asked<'a> {
+    client: &'a Client,
+    generation: Option<i64>,
+    if_match: Option<i64>,
+    if_none_match: Option<i64>,
+}
+
+impl Asked<'_> {
+    async fn ask(&self, opening: &Opening) -> Result<google_cloud_storage::model::Object> {
+        let mut read =
+            GetObjectRequest::new().set_bucket(path(&opening.bucket)).set_object(&opening.name);
+        read.generation = self.generation.unwrap_or_default();
+        read.if_generation_match = self.if_match;
+        read.if_generation_not_match = self.if_none_match;
+        self.client.get_object(self.client.deadline(), &read).await
     }
 }
 
-fn wire_range(range: Option<ByteRange>) -> ReadRange {
-    match range {
-        None => ReadRange::all(),
-        Some(ByteRange::From(start)) => ReadRange::offset(start),
-        Some(ByteRange::Between(start, end)) => {
-            ReadRange::segment(start, end.saturating_sub(start))
-        }
-        Some(ByteRange::Last(bytes)) => ReadRange::tail(bytes),
-    }
-}
-
-fn checked(meta: Meta, range: Range<u64>, reading: Reading) -> Object {
+fn checked(
+    client: Arc<Client>,
+    meta: Meta,
+    range: Range<u64>,
+    opened: Opened,
+    opening: Opening,
+) -> Object {
     let whole = range == (0..meta.size);
     let length = range.end - range.start;
-    let pieces = stream::try_unfold(reading, Reading::next).boxed();
+    let generation = opened.generation;
     // Google unpacks nothing for us: what is stored is what comes, and what the checksum is of.
-    let body = Checked::new(pieces, length, meta.checksum.filter(|_| whole));
-    Object::new(meta, range, body.boxed())
+    let wanted = meta.checksum.filter(|_| whole);
+    let bucket = opening.bucket.clone();
+    let reading = Reading {
+        client,
+        bucket: opening.bucket,
+        name: opening.name,
+        generation,
+        left: range.clone(),
+        opened: Some(opened),
+        failures: 0,
+    };
+    let pieces = stream::try_unfold(reading, Reading::next).boxed();
+    let body = Checked::new(pieces, length, wanted);
+    Object::new(meta, range, body.map_err(move |e| e.or_at("blob.get", &bucket)).boxed())
 }
 
 /// A download under way.
@@ -129,22 +142,9 @@ struct Reading {
     generation: i64,
     /// What has not come yet.
     left: Range<u64>,
-    reader: Option<Reader>,
+    opened: Option<Opened>,
     /// How often it broke since the last piece came.
     failures: u32,
-}
-
-/// The crate's reader. It is only ever read by one; the lock makes it `Sync`.
-struct Reader(Mutex<ReadObjectResponse>);
-
-impl Reader {
-    fn new(reader: ReadObjectResponse) -> Self {
-        Self(Mutex::new(reader))
-    }
-
-    async fn next(&mut self) -> Option<Result<Bytes, GaxError>> {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).next().await
-    }
 }
 
 impl Reading {
@@ -155,28 +155,26 @@ impl Reading {
             if self.left.is_empty() {
                 return Ok(None);
             }
-            let mut reader = match self.reader.take() {
-                Some(reader) => reader,
-                None => self.reopen().await?,
+            let mut opened = match self.opened.take() {
+                Some(opened) => opened,
+                None => Box::pin(self.reopen()).await?,
             };
-            let piece = timeout(limits.timeouts.attempt, reader.next()).await;
-            let failed = match piece {
-                Ok(Some(Ok(piece))) => {
+            let failed = match timeout(limits.timeouts.attempt, opened.next()).await {
+                Ok(Ok(Some(piece))) => {
                     self.left.start += piece.len() as u64;
                     if self.left.start > self.left.end {
                         let message = "a body longer than it was said to be";
                         return Err(Error::new(ErrorKind::Corrupt, message));
                     }
+                    self.opened = Some(opened);
                     if piece.is_empty() {
-                        self.reader = Some(reader);
                         continue;
                     }
                     self.failures = 0;
-                    self.reader = Some(reader);
                     return Ok(Some((piece, self)));
                 }
-                Ok(Some(Err(error))) => broken(error)?,
-                Ok(None) => Error::new(ErrorKind::Unavailable, "a body that ended early"),
+                Ok(Ok(None)) => Error::new(ErrorKind::Unavailable, "a body that ended early"),
+                Ok(Err(error)) => error,
                 Err(_) => Error::new(ErrorKind::Timeout, "a body that stalled"),
             };
             self.failures += 1;
@@ -188,33 +186,24 @@ impl Reading {
     }
 
     /// Opens the rest of the same object.
-    async fn reopen(&self) -> Result<Reader> {
+    async fn reopen(&self) -> Result<Opened> {
+        let rest = ByteRange::Between(self.left.start, self.left.end);
         let opening = Opening {
             bucket: self.bucket.clone(),
             name: self.name.clone(),
             generation: Some(self.generation),
             if_match: None,
-            if_none_match: None,
-            range: ReadRange::segment(self.left.start, self.left.end - self.left.start),
+            range: Some(rest),
         };
         let opened = self.client.open(self.client.deadline(), &opening).await;
-        opened.map(Reader::new).map_err(|e| match e.kind() {
+        let opened = opened.map_err(|e| match e.kind() {
             ErrorKind::NotFound => {
                 Error::conflict("the object was replaced or removed while it was read")
                     .with_source(e)
             }
             _ => e,
-        })
+        })?;
+        opened.check(Some(rest), &self.left)?;
+        Ok(opened)
     }
-}
-
-/// What broke a body, where it may go on.
-fn broken(error: GaxError) -> Result<Error> {
-    if error.is_deserialization() {
-        // It is not the object that it was said to be.
-        let message = "a body longer than it was said to be";
-        return Err(Error::new(ErrorKind::Corrupt, message).with_applied(Applied::No));
-    }
-    let error = error::from_gax(OP, error);
-    if error.is_retryable() { Ok(error) } else { Err(error) }
 }

@@ -25,7 +25,7 @@ use google_cloud_gax::{
 };
 use google_cloud_storage::{
     error::WriteError,
-    model::{DeleteObjectRequest, Object},
+    model::DeleteObjectRequest,
     retry_policy::RetryableErrors,
     streaming_source::{Seek, SizeHint, StreamingSource},
 };
@@ -40,7 +40,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     client::{Client, NewObject, path},
-    object,
+    object::Made,
 };
 use crate::error;
 
@@ -52,7 +52,7 @@ pub(super) async fn write(
     new: &NewObject,
     body: Replayable,
     checksum: Option<Crc32c>,
-) -> Result<Object> {
+) -> Result<Made> {
     let unsent = |e: Error| e.with_applied(Applied::No);
     // What is in memory is summed before, so that Cloud Storage itself refuses other bytes.
     let checksum = match &body {
@@ -66,10 +66,14 @@ pub(super) async fn write(
     // A peer may be as slow as with one part's worth of bytes in its buffers.
     let limits = client.config().limits.with_body(PART_BYTES);
     let (attempts, limit) = (limits.retries.attempts, limits.timeouts.attempt);
-    let connection = client.connection().await.map_err(unsent)?;
-    let state = Arc::new(Shared(Mutex::new(State::new(attempts))));
+    let storage = client.storage().await.map_err(unsent)?;
+    let mut state = State::new(attempts);
+    if let (Replayable::Bytes(bytes), Some(seen)) = (&body, checksum) {
+        state.seen = (seen, bytes.len() as u64);
+    }
+    let state = Arc::new(Shared(Mutex::new(state)));
     let source = Source { reading: None, body, wanted: checksum, state: Arc::clone(&state) };
-    let request = connection.storage.write_object(path(&new.bucket), &new.name, source);
+    let request = storage.write_object(path(&new.bucket), &new.name, source);
     let request = match checksum {
         Some(checksum) => new.on(request).with_known_crc32c(checksum.value()),
         None => new.on(request),
@@ -93,10 +97,9 @@ pub(super) async fn write(
     match sent {
         Ok(object) => {
             let (seen, bytes) = state.get().seen;
-            if object::checksum(&object).is_none_or(|it| it == seen)
-                && object::size(&object) == bytes
-            {
-                return Ok(object);
+            let made = Made::from(&object);
+            if made.checksum.is_none_or(|it| it == seen) && made.size == bytes {
+                return Ok(made);
             }
             Err(other_bytes(client, new, object.generation).await)
         }
@@ -139,7 +142,7 @@ struct State {
     attempts: u32,
     /// Since when nothing has moved; `None` while the body is waited for.
     since: Option<Instant>,
-    /// What has been read of the body, once: its checksum and how many bytes.
+    /// What has been read of the body, once: its checksum and how many bytes. Of what is in memory it is known before.
     seen: (Crc32c, u64),
     /// How many bytes Cloud Storage has, as far as it has told.
     stored: u64,
@@ -189,7 +192,7 @@ impl State {
     fn add(&mut self, offset: u64, bytes: &Bytes) {
         let (sum, seen) = self.seen;
         let known = usize::try_from(seen.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if let Some(fresh) = bytes.get(known..)
+        if let Some(fresh) = bytes.get(known..).filter(|it| !it.is_empty())
             && seen >= offset
         {
             self.seen = (sum.append(fresh), seen + fresh.len() as u64);

@@ -26,7 +26,7 @@ use mvi_core::{
     Applied, BucketName, Error, ErrorKind, Items, Result,
     blob::{
         Body, Complete, Crc32c, Encryption, Key, MAX_COLLECTED_BYTES, MAX_PART_BYTES, Meta, Part,
-        PartNumber, Properties, StartUpload, Upload,
+        PartNumber, Properties, StartUpload, Tag, Upload,
         parts::{PARALLEL, PART_BYTES, Replayable},
     },
 };
@@ -35,7 +35,7 @@ use super::{
     bucket,
     client::{Client, NewObject, path},
     list::Pages,
-    object::{self, checksum, nonce, nonce_of, size, tag},
+    object::{self, Made, checksum, nonce, nonce_of, size, tag},
     put::{settle, write},
 };
 
@@ -106,7 +106,7 @@ pub(super) async fn start(client: &Client, request: StartUpload) -> Result<Uploa
     let made = write(client, &new, &Replayable::Bytes(Bytes::new()), None).await?;
     let mut upload = Upload::new(bucket, key, full_id(&id, &new.encryption));
     upload.nonce = Some(id);
-    upload.started = object::time(made.create_time);
+    upload.started = made.created;
     Ok(upload)
 }
 
@@ -115,7 +115,7 @@ fn read_marker(bucket: &BucketName, marker: &Object) -> Option<Upload> {
     let id = marker.name.strip_prefix(&markers())?;
     let key = BASE64URL_NOPAD.decode(marker.metadata.get(KEY)?.as_bytes()).ok()?;
     let key = Key::new(String::from_utf8(key).ok()?).ok()?;
-    let id = full_id(id, &object::encryption(marker));
+    let id = full_id(id, &object::encryption(&marker.kms_key));
     let mut upload = Upload::new(bucket.clone(), key, id);
     upload.nonce = nonce_of(marker).map(str::to_owned);
     upload.started = object::time(marker.create_time);
@@ -166,15 +166,16 @@ pub(super) async fn store(
             return Err(gone.with_applied(Applied::Yes));
         }
         // The upload ended meanwhile, or was never there: nobody else may know of this part. Where it stays, it goes after a week.
-        let _ = remove_all(client, &upload.bucket, [stored]).await;
+        let late = Object::new().set_name(&new.name).set_generation(stored.generation);
+        let _ = remove_all(client, &upload.bucket, [late]).await;
         return Err(gone);
     }
     Ok(read_part(number, &stored))
 }
 
-fn read_part(number: PartNumber, stored: &Object) -> Part {
-    let mut part = Part::new(number, size(stored), tag(stored));
-    part.checksum = checksum(stored);
+fn read_part(number: PartNumber, stored: &Made) -> Part {
+    let mut part = Part::new(number, stored.size, Tag::new(stored.generation.to_string()));
+    part.checksum = stored.checksum;
     part
 }
 
@@ -198,7 +199,7 @@ pub(super) fn parts(client: Arc<Client>, upload: &Upload) -> Items<Part> {
     let opened = async move {
         find(&client, &upload).await?;
         let stored = stored(&client, &upload.bucket, check_id(&upload)?);
-        Ok::<_, Error>(stored.map_ok(|(number, object)| read_part(number, &object)))
+        Ok::<_, Error>(stored.map_ok(|(number, object)| read_part(number, &Made::from(&object))))
     };
     stream::once(opened).try_flatten().boxed()
 }
@@ -305,7 +306,7 @@ async fn make(client: &Arc<Client>, request: &Complete, id: &str) -> Result<Obje
         bucket: upload.bucket.clone(),
         name: upload.key.as_str().to_owned(),
         properties: object::properties(&marker),
-        encryption: object::encryption(&marker),
+        encryption: object::encryption(&marker.kms_key),
         nonce: id.to_owned(),
         notes: Vec::new(),
         wanted: object::wanted(mode)?,
@@ -398,7 +399,7 @@ fn joining(new: &NewObject, sources: &[Object], checksum: Option<Crc32c>) -> Com
     let destination = Object::new()
         .set_bucket(path(&new.bucket))
         .set_name(&new.name)
-        .set_content_type(content_type)
+        .set_content_type(&**content_type)
         .set_cache_control(cache_control.clone().unwrap_or_default())
         .set_content_disposition(content_disposition.clone().unwrap_or_default())
         .set_metadata(new.metadata());

@@ -29,6 +29,8 @@ pub struct Backend {
     pub(super) oracle: String,
     pub(super) divergences: BTreeMap<&'static str, &'static str>,
     pub(super) twice: Vec<&'static str>,
+    /// By service, what stands before the program and mends it.
+    pub(super) mended: BTreeMap<&'static str, &'static str>,
     /// The services that it has, where it does not have all.
     pub(super) only: Option<BTreeSet<&'static str>>,
     pub(super) place: Place,
@@ -137,6 +139,14 @@ impl Backend {
         cases.into_iter().fold(self, |backend, case| backend.diverges(case, reason))
     }
 
+    /// Says what is mended before the cases of `service` see the program, so that all that hangs on it can be seen: the support table
+    /// tells it.
+    #[must_use]
+    pub fn mended(mut self, service: &'static str, what: &'static str) -> Self {
+        self.mended.insert(service, what);
+        self
+    }
+
     /// Declares that it has `services` alone, as in `kv`: no case of another one is run, counted or missed there.
     ///
     /// A service that is not there fails the run.
@@ -160,6 +170,7 @@ impl Backend {
             oracle,
             divergences: BTreeMap::new(),
             twice: Vec::new(),
+            mended: BTreeMap::new(),
             only: None,
             place,
             watchdog,

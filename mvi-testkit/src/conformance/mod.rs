@@ -10,7 +10,6 @@
 //!
 //! - A **divergence** is a case that a backend is known not to pass, with the reason. It runs all the
 //!   same and has to fail; one that passes is a failure, so that the list cannot grow stale.
-//! - A backend that stands in for a part of a cloud says which services it has; the cases of the others are not run there.
 //! - A **simulated** backend is a new world for each case and seed, on a paused clock: a day of simulated
 //!   time takes as long as its events. A failure names its seed, and `MVI_SEED` runs that one alone.
 //! - An **emulator** is there where its variable says so, and its cases share one connection. Where it is

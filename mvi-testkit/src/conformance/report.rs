@@ -36,6 +36,7 @@ pub(super) fn write(backend: &Backend) -> io::Result<()> {
         "backend": backend.name,
         "services": services.collect::<Vec<_>>(),
         "oracle": backend.oracle,
+        "mended": backend.mended,
         "cases": cases.collect::<Vec<_>>(),
     });
     let text = serde_json::to_string_pretty(&report)?;

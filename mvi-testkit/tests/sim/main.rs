@@ -98,8 +98,3 @@ async fn cloud_in(weather: Weather) -> (Sim, Cloud) {
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
-
-#[expect(clippy::disallowed_methods, reason = "it is real time that is measured")]
-fn real_now() -> std::time::Instant {
-    std::time::Instant::now()
-}

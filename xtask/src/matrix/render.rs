@@ -52,6 +52,7 @@ impl Sheet<'_> {
             "\nA cell counts the promises that call the operation: those kept, of all. The rest is \
              declared, and has to fail, or the run does; [SUPPORT.md](SUPPORT.md) has each.\n",
         );
+        self.mends(&mut out, &columns);
         self.divergences(&mut out, &columns);
         self.shapes(&mut out, &columns);
         self.gaps(&mut out);
@@ -103,6 +104,19 @@ impl Sheet<'_> {
                 self.service
             )),
             None => Ok(()),
+        }
+    }
+
+    /// What the cases did not see as the program does it.
+    fn mends(&self, out: &mut String, columns: &[(&Backend, &Run)]) {
+        let mends = columns.iter().filter_map(|(backend, run)| {
+            Some((heading(backend, run), run.mended.get(self.service)?))
+        });
+        for (at, (heading, what)) in mends.enumerate() {
+            if at == 0 {
+                out.push_str("\nMended before the promises see it:\n\n");
+            }
+            let _ = writeln!(out, "- **{heading}**: {what}");
         }
     }
 
@@ -271,7 +285,7 @@ mod tests {
             let ops = ops.iter().map(|op| (*op).to_owned()).collect();
             ((*name).to_owned(), Case { divergence: divergence.map(str::to_owned), ops })
         });
-        Run { oracle: oracle.to_owned(), cases: cases.collect() }
+        Run { oracle: oracle.to_owned(), mended: BTreeMap::new(), cases: cases.collect() }
     }
 
     fn runs() -> BTreeMap<String, Run> {
@@ -337,6 +351,18 @@ mod tests {
         assert!(text.contains("- **AWS**: quota: none"), "{text}");
         let shape = "† Shape confirmed, behaviour unverified:\n\n- **moto 5.2.5**: puts: ours\n";
         assert!(text.contains(shape), "{text}");
+    }
+
+    #[test]
+    fn what_was_mended_is_told_of_its_service_alone() {
+        let mut runs = runs();
+        let moto = runs.get_mut("moto").unwrap();
+        moto.mended.insert("kv".to_owned(), "one call at a time".to_owned());
+        moto.mended.insert("blob".to_owned(), "tags".to_owned());
+        let sheet = Sheet { service: "kv", runs: &runs, operations: operations(), unverified: &[] };
+        let text = sheet.summary().unwrap();
+        let told = "Mended before the promises see it:\n\n- **moto 5.2.5**: one call at a time\n";
+        assert!(text.contains(told) && !text.contains("tags"), "{text}");
     }
 
     #[test]

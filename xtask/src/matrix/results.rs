@@ -14,6 +14,8 @@ use crate::{Result, root};
 pub(super) struct Run {
     /// The program that stood in for the cloud, with its version.
     pub(super) oracle: String,
+    /// By service, what was mended before the cases saw that program.
+    pub(super) mended: BTreeMap<String, String>,
     /// By name, as in `kv::a_get_of_nothing_is_none`.
     pub(super) cases: BTreeMap<String, Case>,
 }
@@ -61,7 +63,7 @@ impl Run {
         if cases.is_empty() {
             return Err("no case ran".to_owned());
         }
-        Ok(Self { oracle: json["oracle"].as_str().ok_or("no oracle")?.to_owned(), cases })
+        Self::of(json, cases)
     }
 
     /// Reads what `to_text` wrote.
@@ -71,7 +73,18 @@ impl Run {
             let divergence = case["divergence"].as_str().map(str::to_owned);
             cases.insert(name.clone(), Case { divergence, ops: texts(&case["ops"]) });
         }
-        Ok(Self { oracle: json["oracle"].as_str().ok_or("no oracle")?.to_owned(), cases })
+        Self::of(json, cases)
+    }
+
+    fn of(json: &Value, cases: BTreeMap<String, Case>) -> Result<Self> {
+        let mended = json["mended"].as_object().into_iter().flatten();
+        let text =
+            |(service, what): (&String, &Value)| Some((service.clone(), what.as_str()?.to_owned()));
+        Ok(Self {
+            oracle: json["oracle"].as_str().ok_or("no oracle")?.to_owned(),
+            mended: mended.filter_map(text).collect(),
+            cases,
+        })
     }
 
     /// The form that the tree keeps: sorted, and the same for the same findings.
@@ -90,8 +103,9 @@ impl Run {
             .collect();
         // A line a case, so that a review sees which of them changed.
         format!(
-            "{{\n  \"oracle\": {},\n  \"cases\": {{\n{}\n  }}\n}}\n",
+            "{{\n  \"oracle\": {},\n  \"mended\": {},\n  \"cases\": {{\n{}\n  }}\n}}\n",
             json!(self.oracle),
+            json!(self.mended),
             cases.join(",\n")
         )
     }
@@ -371,7 +385,19 @@ mod tests {
     fn ran(cases: &[&str]) -> Run {
         let case = Case { divergence: None, ops: BTreeSet::new() };
         let cases = cases.iter().map(|name| ((*name).to_owned(), case.clone()));
-        Run { oracle: "a test".to_owned(), cases: cases.collect() }
+        Run { oracle: "a test".to_owned(), mended: BTreeMap::new(), cases: cases.collect() }
+    }
+
+    #[test]
+    fn what_was_mended_is_kept() {
+        let suite = json!({
+            "oracle": "a test",
+            "mended": { "blob": "tags" },
+            "cases": [{ "name": "blob::a", "ops": [], "outcome": "pass", "reason": null }],
+        });
+        let run = Run::of_suite(&suite).unwrap();
+        assert_eq!(run.mended["blob"], "tags");
+        assert_eq!(Run::of_text(&serde_json::from_str(&run.to_text()).unwrap()).unwrap(), run);
     }
 
     #[test]

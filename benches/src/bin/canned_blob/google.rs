@@ -1,4 +1,4 @@
-//! The answers of Cloud Storage's JSON API.
+//! The answers of Cloud Storage's JSON API, and of its XML API.
 
 use std::{
     collections::HashMap,
@@ -7,8 +7,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
-use mvi_benches::objects::{BUCKET, TAG, WRITTEN};
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, header, http::response::Builder,
+};
+use mvi_benches::objects::{BUCKET, Content, TAG, WRITTEN};
 use mvi_core::blob::Crc32c;
 use serde_json::json;
 
@@ -64,17 +66,7 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
         }
         _ if value("alt") == Some("media") => {
             let object = canned.object(&path.replace("%2F", "/"));
-            let length = object.bytes.len();
-            let answer = Response::builder()
-                .header(header::ETAG, TAG)
-                .header(header::LAST_MODIFIED, WRITTEN)
-                .header(header::CONTENT_TYPE, "application/octet-stream")
-                .header("x-goog-hash", format!("crc32c={}", object.checksum))
-                .header("x-goog-generation", GENERATION)
-                .header("x-goog-metageneration", "1")
-                .header("x-goog-storage-class", "STANDARD")
-                .header("x-goog-stored-content-encoding", "identity")
-                .header("x-goog-stored-content-length", length);
+            let answer = stored(object);
             read(answer, &parts.method, &parts.headers, object)
         }
         _ => {
@@ -84,6 +76,50 @@ pub(crate) async fn answer(canned: &Canned, request: Request<Incoming>) -> Answe
             object(&key, stored.bytes.len(), checksum)
         }
     }
+}
+
+/// Whether a request at a path like S3's is for the XML API: a write has Google's hash, and a read is nobody's, and wants what is packed as
+/// it is.
+pub(crate) fn is_xml(headers: &hyper::HeaderMap) -> bool {
+    headers.contains_key("x-goog-hash")
+        || headers.get(header::ACCEPT_ENCODING).is_some_and(|it| it == "gzip")
+            && !headers.contains_key(header::AUTHORIZATION)
+}
+
+/// A whole object by the XML API: as MVI would have written it.
+pub(crate) async fn answer_xml(canned: &Canned, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    if parts.method == Method::PUT {
+        let sent = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let sent = sent.unwrap_or_default();
+        let answer = Response::builder()
+            .header(header::ETAG, TAG)
+            .header("x-goog-generation", GENERATION)
+            .header("x-goog-metageneration", "1")
+            .header("x-goog-hash", format!("crc32c={}", Crc32c::of(&sent)))
+            .header("x-goog-stored-content-encoding", "identity")
+            .header("x-goog-stored-content-length", sent.len());
+        return finish(answer, Bytes::new());
+    }
+    let object = canned.object(parts.uri.path());
+    let answer = stored(object)
+        .header(header::CACHE_CONTROL, "private, max-age=0")
+        .header("x-goog-meta-mvi-nonce", "5d3a0c6f9be14b7a8f2c1d0e9a8b7c6d");
+    read(answer, &parts.method, &parts.headers, object)
+}
+
+/// The headers that a download has in any case.
+fn stored(object: &Content) -> Builder {
+    Response::builder()
+        .header(header::ETAG, TAG)
+        .header(header::LAST_MODIFIED, WRITTEN)
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        .header("x-goog-hash", format!("crc32c={}", object.checksum))
+        .header("x-goog-generation", GENERATION)
+        .header("x-goog-metageneration", "1")
+        .header("x-goog-storage-class", "STANDARD")
+        .header("x-goog-stored-content-encoding", "identity")
+        .header("x-goog-stored-content-length", object.bytes.len())
 }
 
 /// One piece of a resumable upload: more is wanted until the last byte is there.

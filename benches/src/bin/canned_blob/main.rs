@@ -83,6 +83,8 @@ async fn serve(canned: Arc<Canned>, request: Request<Incoming>) -> Result<Answer
         grpc::answer(&canned, request).await
     } else if path.starts_with("/storage/v1/") || path.starts_with("/upload/storage/v1/") {
         google::answer(&canned, request).await
+    } else if google::is_xml(request.headers()) {
+        google::answer_xml(&canned, request).await
     } else {
         s3::answer(&canned, request).await
     })

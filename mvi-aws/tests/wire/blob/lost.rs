@@ -256,7 +256,13 @@ async fn a_bucket_that_a_crash_left_half_done_is_finished() {
     let server = Server::start(|_| None).await;
     server.blob().await.create_bucket(CreateBucket::new(bucket())).await.unwrap();
     assert!(!server.ops().contains(&"CreateBucket"), "it is there");
-    assert_eq!(server.calls("PutPublicAccessBlock").len(), 1);
+    let [closed] = &server.calls("PutPublicAccessBlock")[..] else { panic!("it is open") };
+    let closed = closed.text();
+    for block in
+        ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
+    {
+        assert!(closed.contains(&format!("<{block}>true</{block}>")), "{closed}");
+    }
     let rules = server.calls("PutBucketLifecycleConfiguration").remove(0).text();
     assert!(rules.contains("<DaysAfterInitiation>7</DaysAfterInitiation>"), "{rules}");
 }

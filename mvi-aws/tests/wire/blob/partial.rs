@@ -43,7 +43,7 @@ async fn a_body_that_breaks_goes_on_where_it_broke() {
             }
         })
         .await;
-        let blob = if stalls { server.hasty().await } else { server.blob().await };
+        let blob = if stalls { server.patient(500).await } else { server.blob().await };
         let object = blob.get(get()).await.unwrap();
         assert_eq!((object.range.clone(), object.meta.size), (0..10_000, 10_000));
         assert_eq!(object.meta.checksum, Some(Crc32c::of(&bytes())));

@@ -185,11 +185,17 @@ impl Server {
 
     /// The same that waits for no longer than 150 ms an attempt, and 400 ms in all.
     pub(crate) async fn hasty(&self) -> S3Blob {
+        self.patient(50).await
+    }
+
+    /// The same that waits for three times `tick` ms an attempt, and eight times that in all; for a piece of a body, twice.
+    pub(crate) async fn patient(&self, tick: u64) -> S3Blob {
+        let tick = Duration::from_millis(tick);
         let timeouts = Timeouts {
             connect: Duration::from_secs(5),
-            read: Duration::from_millis(100),
-            attempt: Duration::from_millis(150),
-            operation: Duration::from_millis(400),
+            read: 2 * tick,
+            attempt: 3 * tick,
+            operation: 8 * tick,
         };
         self.builder().timeouts(timeouts).build().await.unwrap().blob
     }

@@ -11,6 +11,7 @@
 pub(super) mod disk;
 mod get;
 mod put;
+pub(super) mod read;
 
 pub(super) use get::{Fresh, get, pour};
 pub(super) use put::put;
@@ -61,6 +62,41 @@ impl fmt::Debug for OnProgress {
     }
 }
 
+/// How a file moves, whichever way.
+macro_rules! moved {
+    ($request:ident) => {
+        impl $request {
+            /// Keeps at `path` what is needed to go on after a crash.
+            #[must_use]
+            pub fn state(mut self, path: impl Into<PathBuf>) -> Self {
+                self.state = Some(path.into());
+                self
+            }
+
+            /// Moves parts of so many bytes.
+            #[must_use]
+            pub fn part_bytes(mut self, bytes: u64) -> Self {
+                self.part_bytes = Some(bytes);
+                self
+            }
+
+            /// Moves so many parts at a time.
+            #[must_use]
+            pub fn parallel(mut self, parts: usize) -> Self {
+                self.parallel = parts;
+                self
+            }
+
+            /// Tells how far it is.
+            #[must_use]
+            pub fn progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+                self.progress = Some(OnProgress::new(tell));
+                self
+            }
+        }
+    };
+}
+
 /// See [`BlobExt::put_file`](super::BlobExt::put_file).
 ///
 /// ```
@@ -94,34 +130,6 @@ impl PutFile {
     pub fn new(put: Put, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self { put, path, state: None, part_bytes: None, parallel: PARALLEL, progress: None }
-    }
-
-    /// Keeps at `path` what is needed to go on after a crash.
-    #[must_use]
-    pub fn state(mut self, path: impl Into<PathBuf>) -> Self {
-        self.state = Some(path.into());
-        self
-    }
-
-    /// Sends parts of so many bytes.
-    #[must_use]
-    pub fn part_bytes(mut self, bytes: u64) -> Self {
-        self.part_bytes = Some(bytes);
-        self
-    }
-
-    /// Sends so many parts at a time.
-    #[must_use]
-    pub fn parallel(mut self, parts: usize) -> Self {
-        self.parallel = parts;
-        self
-    }
-
-    /// Tells how far it is.
-    #[must_use]
-    pub fn progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.progress = Some(OnProgress::new(tell));
-        self
     }
 
     /// Checks it before anything is sent.
@@ -169,34 +177,6 @@ impl GetFile {
         Self { get, path, state: None, part_bytes: None, parallel: PARALLEL, progress: None }
     }
 
-    /// Keeps at `path` what is needed to go on after a crash.
-    #[must_use]
-    pub fn state(mut self, path: impl Into<PathBuf>) -> Self {
-        self.state = Some(path.into());
-        self
-    }
-
-    /// Reads ranges of so many bytes.
-    #[must_use]
-    pub fn part_bytes(mut self, bytes: u64) -> Self {
-        self.part_bytes = Some(bytes);
-        self
-    }
-
-    /// Reads so many ranges at a time.
-    #[must_use]
-    pub fn parallel(mut self, ranges: usize) -> Self {
-        self.parallel = ranges;
-        self
-    }
-
-    /// Tells how far it is.
-    #[must_use]
-    pub fn progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.progress = Some(OnProgress::new(tell));
-        self
-    }
-
     /// Checks it before anything is sent.
     ///
     /// # Errors
@@ -211,6 +191,9 @@ impl GetFile {
         check_parts(*part_bytes, 1 << 20, *parallel)
     }
 }
+
+moved!(PutFile);
+moved!(GetFile);
 
 fn check_parts(part_bytes: Option<u64>, least: u64, parallel: usize) -> Result<()> {
     if let Some(bytes) = part_bytes

@@ -1,4 +1,4 @@
-//! The adapter to `object_store`, held against that crate's own tests.
+//! The adapter to `object_store`. That crate's own tests run on the simulated Blob, in mvi-testkit.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{
     Attribute, Attributes, CopyMode, CopyOptions, Error as StoreError, GetOptions, ObjectStore,
     ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, RenameOptions, RenameTargetMode,
-    UpdateVersion, WriteMultipart, buffered::BufWriter, integration, path::Path,
+    UpdateVersion, WriteMultipart, buffered::BufWriter, path::Path,
 };
 use tokio::io::AsyncWriteExt as _;
 
@@ -24,52 +24,6 @@ fn both(prefix: &str) -> (Fake, Store) {
     let fake = Fake::new();
     let store = Store::new(Arc::new(fake.clone()), bucket()).prefix(prefix);
     (fake, store)
-}
-
-#[tokio::test]
-async fn it_passes_the_tests_that_object_store_has_for_every_store() {
-    for prefix in ["", "below/"] {
-        let (fake, store) = both(prefix);
-        if !prefix.is_empty() {
-            fake.set("beside", "another's");
-        }
-        // Each of them begins with nothing.
-        let clear = async || {
-            let _ = fake.delete_prefix(&bucket(), prefix).await.unwrap();
-        };
-        integration::put_get_delete_list(&store).await;
-        clear().await;
-        integration::get_opts(&store).await;
-        clear().await;
-        integration::put_opts(&store, true).await;
-        clear().await;
-        integration::put_get_attributes(&store).await;
-        clear().await;
-        integration::stream_get(&store).await;
-        clear().await;
-        integration::list_uses_directories_correctly(&store).await;
-        clear().await;
-        integration::list_with_delimiter(&store).await;
-        clear().await;
-        integration::rename_and_copy(&store).await;
-        clear().await;
-        integration::copy_if_not_exists(&store).await;
-        clear().await;
-        integration::copy_rename_nonexistent_object(&store).await;
-        clear().await;
-        integration::multipart_race_condition(&store, true).await;
-        clear().await;
-        integration::multipart_out_of_order(&store).await;
-        clear().await;
-        integration::list_with_offset_exclusivity(&store).await;
-        clear().await;
-        let nowhere = integration::get_nonexistent_object(&store, None).await.unwrap_err();
-        assert!(matches!(nowhere, StoreError::NotFound { .. }), "{nowhere}");
-        assert_eq!(fake.uploads_now(), []);
-        if !prefix.is_empty() {
-            assert_eq!(fake.bytes("beside").unwrap(), "another's", "it stays below its prefix");
-        }
-    }
 }
 
 #[tokio::test]

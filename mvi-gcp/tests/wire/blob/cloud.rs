@@ -83,6 +83,8 @@ pub(super) struct State {
     pub(super) objects: BTreeMap<String, Stored>,
     pub(super) buckets: BTreeMap<String, Bucket>,
     pub(super) sessions: HashMap<String, Session>,
+    /// What a cache on the way has kept.
+    pub(super) cached: HashMap<String, Stored>,
     faults: HashMap<String, VecDeque<Fault>>,
     generation: i64,
     /// How many objects a page has, and whether each is followed by an empty one.
@@ -173,7 +175,7 @@ impl State {
         object.size = i64::try_from(bytes.len()).unwrap();
         let crc32c = Some(Crc32c::of(&bytes).value());
         object.checksums = Some(ObjectChecksums { crc32c, ..ObjectChecksums::default() });
-        object.create_time = Some(Timestamp { seconds: 1_700_000_000, nanos: 0 });
+        object.create_time = Some(Timestamp { seconds: 1_700_000_000, nanos: 987_654_000 });
         if !object.kms_key.is_empty() {
             object.kms_key += "/cryptoKeyVersions/1";
         }

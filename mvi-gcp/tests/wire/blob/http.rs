@@ -1,4 +1,5 @@
-//! The HTTP side of [`Cloud`]: bodies, in and out, and what may befall them on the way.
+//! The HTTP side of [`Cloud`]: bodies, in and out, and what may befall them on the way. Whole objects go by the XML API, and large ones by
+//! the JSON API's resumable uploads.
 
 use std::{
     collections::HashMap,
@@ -23,6 +24,8 @@ use super::cloud::{Cloud, Fault, Session, State};
 pub(super) struct Asked {
     /// `insert`, `start`, `chunk`, `status` or `media`.
     pub(super) op: &'static str,
+    /// As it came, escaped.
+    pub(super) path: String,
     pub(super) query: HashMap<String, String>,
     pub(super) headers: HashMap<String, String>,
     pub(super) body: Vec<u8>,
@@ -109,14 +112,21 @@ impl Head {
         let upload = self.query.get("uploadType").map(String::as_str);
         let range = self.headers.get("content-range").map(String::as_str);
         match (self.verb.as_str(), upload, range) {
-            ("POST", Some("multipart"), _) => "insert",
             ("POST", Some("resumable"), _) => "start",
-            ("PUT", _, Some("bytes */*")) => "status",
-            ("PUT", ..) => "chunk",
-            ("GET", ..) if self.query.get("alt").is_some_and(|it| it == "media") => "media",
+            ("PUT", Some("resumable"), Some("bytes */*")) => "status",
+            ("PUT", Some("resumable"), _) => "chunk",
+            ("PUT", None, None) => "insert",
+            ("GET", None, _) => "media",
             other => panic!("{other:?} is not known here"),
         }
     }
+}
+
+/// The object that a path of the XML API names: all behind its bucket, as it is.
+pub(super) fn named(path: &str) -> String {
+    let (bucket, name) = path[1..].split_once('/').unwrap();
+    assert!(bucket.starts_with("acme-7f3-"), "{path}");
+    decoded(&name.replace('+', "%2B"))
 }
 
 /// Percent-encoded text as it was.
@@ -208,8 +218,8 @@ async fn serve(
             _ => None,
         };
         let body = body(&mut socket, &mut read, &head, taken).await?;
-        let (query, headers) = (head.query.clone(), head.headers.clone());
-        kept.lock().unwrap().push(Asked { op, query, headers, body: body.clone() });
+        let (path, query, headers) = (head.path.clone(), head.query.clone(), head.headers.clone());
+        kept.lock().unwrap().push(Asked { op, path, query, headers, body: body.clone() });
         let reply = {
             let mut state = cloud.locked();
             let taking = taken.is_some();
@@ -240,11 +250,11 @@ async fn serve(
             (Fault::Lose | Fault::LoseAfter, _) | (Fault::Cut(_), None) => return None,
             (Fault::Swallow | Fault::Ignore, _) => return std::future::pending().await,
             (Fault::Refuse(status), _) => {
-                let reply = Reply::error(u16::try_from(status).unwrap(), "");
+                let reply = Reply::error(op, u16::try_from(status).unwrap(), "");
                 reply.send(&mut socket, usize::MAX).await?;
             }
             (Fault::Because(status, reason), _) => {
-                let reply = Reply::error(u16::try_from(status).unwrap(), reason);
+                let reply = Reply::error(op, u16::try_from(status).unwrap(), reason);
                 reply.send(&mut socket, usize::MAX).await?;
             }
             (Fault::Cut(bytes), Some(reply)) => {
@@ -254,6 +264,12 @@ async fn serve(
             (Fault::Stall(bytes), Some(reply)) => {
                 reply.send(&mut socket, bytes).await;
                 return std::future::pending().await;
+            }
+            // Without a body it is its most needed header that cannot be read.
+            (Fault::Flip, Some(mut reply)) if reply.body.is_empty() => {
+                let generation = reply.headers.iter_mut().find(|it| it.0 == "x-goog-generation");
+                generation.unwrap().1.insert(0, '?');
+                reply.send(&mut socket, usize::MAX).await?;
             }
             (Fault::Flip, Some(mut reply)) => {
                 let last = reply.body.len() - 1;
@@ -272,7 +288,7 @@ async fn serve(
 
 struct Reply {
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
@@ -281,8 +297,8 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -291,8 +307,16 @@ impl Reply {
         Self { body: value.to_string().into_bytes(), ..reply }
     }
 
-    /// As Cloud Storage's JSON has it: without a canonical code.
-    fn error(status: u16, reason: &str) -> Self {
+    /// As Cloud Storage's XML has it, or its JSON: without a canonical code.
+    fn error(op: &str, status: u16, reason: &str) -> Self {
+        if matches!(op, "insert" | "media") {
+            let xml = format!(
+                "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{reason}</Code>\
+                 <Message>Not so.</Message><Details>None.</Details></Error>"
+            );
+            let reply = Self::of(status).with("content-type", "application/xml; charset=UTF-8");
+            return Self { body: xml.into_bytes(), ..reply };
+        }
         let errors = json!([{ "message": "Not so.", "domain": "global", "reason": reason }]);
         let error = json!({ "code": status, "message": "Not so.", "errors": errors });
         Self::json(status, &json!({ "error": error }))
@@ -303,7 +327,7 @@ impl Reply {
         let Self { status, headers, body } = self;
         let mut text = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
-            text.extend([name, ": ", &value, "\r\n"]);
+            text.extend([&name, ": ", &value, "\r\n"]);
         }
         text += "\r\n";
         socket.write_all(text.as_bytes()).await.ok()?;
@@ -331,6 +355,12 @@ fn resource(name: &str, query: &HashMap<String, String>, text: &[u8]) -> (Object
     (object, sum)
 }
 
+/// As Cloud Storage says it, with an MD5 that nobody looks at.
+fn hash(object: &Object) -> String {
+    let sum = Crc32c::new(object.checksums.as_ref().unwrap().crc32c.unwrap());
+    format!("md5=XUFAKrxLKna5cZ2REBfFkg==,crc32c={sum}")
+}
+
 fn shown(object: &Object) -> Value {
     let sum = Crc32c::new(object.checksums.as_ref().unwrap().crc32c.unwrap());
     json!({
@@ -343,20 +373,23 @@ fn shown(object: &Object) -> Value {
     })
 }
 
-/// The parts of a multipart body.
-fn parts(boundary: &str, body: &[u8]) -> Vec<Vec<u8>> {
-    let mark = format!("--{boundary}").into_bytes();
-    let find = |from: usize, what: &[u8]| {
-        body[from..].windows(what.len()).position(|it| it == what).map(|it| it + from)
+/// What the headers of an upload say of the object, with the checksum that it should have.
+fn written(head: &Head) -> (Object, Option<u32>) {
+    let text = |name: &str| head.headers.get(name).cloned().unwrap_or_default();
+    let noted = |(name, value): (&String, &String)| {
+        Some((name.strip_prefix("x-goog-meta-")?.to_owned(), value.clone()))
     };
-    let mut found = Vec::new();
-    let mut at = find(0, &mark).unwrap() + mark.len();
-    while let Some(end) = find(at, &mark) {
-        let start = find(at, b"\r\n\r\n").unwrap() + 4;
-        found.push(body[start..end - 2].to_vec());
-        at = end + mark.len();
-    }
-    found
+    let object = Object {
+        name: named(&head.path),
+        content_type: text("content-type"),
+        cache_control: text("cache-control"),
+        content_disposition: text("content-disposition"),
+        metadata: head.headers.iter().filter_map(noted).collect(),
+        kms_key: text("x-goog-encryption-kms-key-name"),
+        ..Object::default()
+    };
+    let sum = head.headers.get("x-goog-hash").map(|it| it.strip_prefix("crc32c=").unwrap());
+    (object, sum.map(|it| it.parse::<Crc32c>().unwrap().value()))
 }
 
 impl State {
@@ -371,14 +404,23 @@ impl State {
     }
 
     fn answer(&mut self, op: &str, head: &Head, body: &[u8], address: SocketAddr) -> Reply {
-        let wanted = head.query.get("ifGenerationMatch").map(|it| it.parse().unwrap());
+        let wanted = match op {
+            "insert" => head.headers.get("x-goog-if-generation-match"),
+            _ => head.query.get("ifGenerationMatch"),
+        };
+        let wanted = wanted.map(|it| it.parse().unwrap());
         match op {
             "insert" => {
-                let kind = &head.headers["content-type"];
-                let boundary = kind.split_once("boundary=").unwrap().1;
-                let parts = parts(boundary, body);
-                let (object, sum) = resource(&head.query["name"], &head.query, &parts[0]);
-                self.finish(object, wanted, sum, parts[1].clone())
+                assert_eq!(head.headers["content-length"], body.len().to_string());
+                let (object, sum) = written(head);
+                match self.finish(object, wanted, sum, body.to_vec()) {
+                    Ok(made) => Reply::of(200)
+                        .with("x-goog-generation", made.generation.to_string())
+                        .with("x-goog-metageneration", "1")
+                        .with("x-goog-hash", hash(&made))
+                        .with("x-goog-stored-content-length", made.size.to_string()),
+                    Err((status, code, _)) => Reply::error(op, status, code),
+                }
             }
             "start" => {
                 let (object, checksum) = resource(&head.query["name"], &head.query, body);
@@ -423,55 +465,71 @@ impl State {
         let given = head.headers.get("x-goog-hash").map(|it| it.trim_start_matches("crc32c="));
         let given = given.map(|it| it.parse::<Crc32c>().unwrap().value());
         let Session { object, wanted, checksum, bytes, done: _ } = session.clone();
-        let reply = self.finish(object.clone(), wanted, given.or(checksum), bytes);
-        if reply.status == 200 {
-            let made = self.objects[&object.name].object.clone();
-            self.sessions.get_mut(&head.query["upload_id"]).unwrap().done = Some(made);
+        match self.finish(object, wanted, given.or(checksum), bytes) {
+            Ok(made) => {
+                let reply = Reply::json(200, &shown(&made));
+                self.sessions.get_mut(&head.query["upload_id"]).unwrap().done = Some(made);
+                reply
+            }
+            Err((status, _, reason)) => Reply::error("chunk", status, reason),
         }
-        reply
     }
 
+    /// The object, or why there is none: a status, with its words in XML and in JSON.
     fn finish(
         &mut self,
         object: Object,
         wanted: Option<i64>,
         sum: Option<u32>,
         bytes: Vec<u8>,
-    ) -> Reply {
+    ) -> Result<Object, (u16, &'static str, &'static str)> {
         if !self.fits(&object.name, wanted) {
-            return Reply::error(412, "conditionNotMet");
+            return Err((412, "PreconditionFailed", "conditionNotMet"));
         }
         if sum.is_some_and(|it| it != Crc32c::of(&bytes).value()) {
-            return Reply::error(400, "invalid");
+            return Err((400, "BadDigest", "invalid"));
         }
-        Reply::json(200, &shown(&self.store(object, bytes)))
+        Ok(self.store(object, bytes))
     }
 
     fn media(&self, head: &Head) -> Reply {
-        let name = decoded(head.path.rsplit_once("/o/").unwrap().1);
-        let number = |field: &str| head.query.get(field).map(|it| it.parse::<i64>().unwrap());
-        let text = |status| Reply {
-            body: b"No such object".to_vec(),
-            ..Reply::of(status).with("content-type", "text/html; charset=UTF-8")
+        let name = named(&head.path);
+        let refused = |status, code| Reply::error("media", status, code);
+        assert_eq!(head.headers["accept-encoding"], "gzip", "else what is packed is unpacked");
+        let asked = head.query.get("generation").map_or(0, |it| it.parse().unwrap());
+        let wanted = head.headers.get("x-goog-if-generation-match");
+        // What a cache has of it, for whoever does not say which generation.
+        let cached = self.cached.get(&name).filter(|_| asked == 0 && wanted.is_none());
+        let Some(found) = cached.or_else(|| self.find(&name, asked)) else {
+            return refused(404, "NoSuchKey");
         };
-        let Some(found) = self.find(&name, number("generation").unwrap_or(0)) else {
-            return text(404);
-        };
-        let generation = found.object.generation;
-        if number("ifGenerationMatch").is_some_and(|it| it != generation) {
-            return text(412);
-        }
-        if number("ifGenerationNotMatch") == Some(generation) {
-            return Reply::of(304);
+        let object = &found.object;
+        if wanted.is_some_and(|it| *it != object.generation.to_string()) {
+            return refused(412, "PreconditionFailed");
         }
         let size = found.bytes.len();
-        let sum = Crc32c::new(found.object.checksums.as_ref().unwrap().crc32c.unwrap());
         let reply = |status| {
-            Reply::of(status)
-                .with("content-type", found.object.content_type.clone())
-                .with("x-goog-generation", generation.to_string())
+            let mut reply = Reply::of(status)
+                .with("content-type", object.content_type.clone())
+                .with("last-modified", "Tue, 14 Nov 2023 22:13:20 GMT")
+                .with("x-goog-generation", object.generation.to_string())
+                .with("x-goog-metageneration", object.metageneration.to_string())
+                .with("x-goog-stored-content-encoding", "identity")
                 .with("x-goog-stored-content-length", size.to_string())
-                .with("x-goog-hash", format!("crc32c={sum}"))
+                .with("x-goog-hash", hash(object));
+            // Whoever does not say how to cache has it said for it.
+            reply = match object.cache_control.as_str() {
+                "" => reply.with("cache-control", "private, max-age=0"),
+                it => reply.with("cache-control", it),
+            };
+            if !object.content_disposition.is_empty() {
+                reply = reply.with("content-disposition", object.content_disposition.clone());
+            }
+            if cached.is_some() {
+                reply = reply.with("age", "60");
+            }
+            let noted = object.metadata.iter();
+            noted.fold(reply, |reply, (name, it)| reply.with(format!("x-goog-meta-{name}"), it))
         };
         let Some(range) = head.headers.get("range") else {
             return Reply { body: found.bytes.clone(), ..reply(200) };
@@ -484,7 +542,7 @@ impl State {
             other => panic!("{other:?}"),
         };
         if start >= size {
-            return text(416);
+            return refused(416, "InvalidRange");
         }
         let reply = reply(206).with("content-range", format!("bytes {start}-{}/{size}", end - 1));
         Reply { body: found.bytes[start..end].to_vec(), ..reply }

@@ -406,7 +406,8 @@ pub(super) async fn nothing_is_asked_until_a_stream_is_polled(
     assert_eq!(list.try_collect::<Vec<_>>().await?.len(), 1);
     assert_eq!(uploads.try_collect::<Vec<_>>().await?.len(), 1);
     assert_eq!(parts.try_collect::<Vec<_>>().await?.len(), 1);
-    versions.try_collect::<Vec<_>>().await?;
+    // A bucket without versions may list the current one.
+    assert!(versions.try_collect::<Vec<_>>().await?.len() <= 1);
     let found: Vec<_> = buckets.try_collect().await?;
     assert_eq!(found.len(), 1, "{found:?}");
     Ok(())

@@ -233,7 +233,7 @@ pub(super) static SERVICE: Service = Service {
         }
         presign {
             a_url_is_of_one_object_and_method,
-            a_url_works_for_a_second_to_seven_days,
+            a_url_says_that_it_works_for_a_second_to_seven_days,
             a_content_type_is_only_of_what_is_written,
             a_url_is_not_shown,
         }
@@ -249,10 +249,13 @@ async fn sweep(blob: &Arc<dyn Blob>, scope: &Scope) -> Result<()> {
     }
     for bucket in &given {
         // Not there, or not there any more.
-        if none(blob.empty(bucket).await).is_err() {
+        if let Err(error) = none(blob.empty(bucket).await) {
             // An emulator that can't remove what was kept, once versioning has ended, can while it is on.
-            blob.set_versioning(bucket, blob::Versioning::On).await?;
-            none(blob.empty(bucket).await)?;
+            let again = async {
+                blob.set_versioning(bucket, blob::Versioning::On).await?;
+                blob.empty(bucket).await
+            };
+            none(again.await).map_err(|_| error)?;
         }
         blob.delete_bucket(bucket).await?;
     }

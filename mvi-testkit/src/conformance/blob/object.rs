@@ -223,7 +223,7 @@ pub(super) async fn errors_name_the_operation_and_the_bucket(
 /// Everything that can be written on an object.
 fn properties() -> Result<Properties> {
     Ok(Properties {
-        content_type: "text/csv; charset=utf-8".to_owned(),
+        content_type: "text/csv; charset=utf-8".into(),
         cache_control: Some("max-age=60, must-revalidate".to_owned()),
         content_disposition: Some("attachment; filename=\"a b.csv\"".to_owned()),
         metadata: Metadata::new().with("owner", "ann")?.with("n-1", "a=b; c, \"d\" 100% ~{}")?,
@@ -452,11 +452,17 @@ pub(super) async fn a_read_keeps_to_its_object_when_another_takes_its_place(
         place.save(&key, noise(2, then)).await?;
         let mut found = first.to_vec();
         // It may break off, since the bytes may be gone. What it may not is go on with others.
-        while let Some(chunk) = object.body.next().await {
-            match chunk {
-                Ok(chunk) => found.extend_from_slice(&chunk),
-                Err(_) => break,
+        let broke = loop {
+            match object.body.next().await {
+                Some(Ok(chunk)) => found.extend_from_slice(&chunk),
+                Some(Err(error)) => break Some(error.kind()),
+                None => break None,
             }
+        };
+        match broke {
+            None => assert_eq!(found.len(), length, "it ended early"),
+            Some(ErrorKind::Conflict | ErrorKind::NotFound) => {}
+            Some(other) => panic!("it broke with {other:?}"),
         }
         same(Some(&found), Some(&bytes[..found.len()]), "what was read");
     }

@@ -41,6 +41,7 @@ pub(super) async fn a_url_is_of_one_object_and_method(
             (Method::Get, Presign::get(place.bucket.clone(), key.clone(), HOUR)),
             (Method::Put, Presign::put(place.bucket.clone(), key.clone(), HOUR)),
         ];
+        let mut urls = Vec::new();
         for (method, request) in requests {
             let made = blob.presign(request).await?;
             assert_eq!(made.method, method);
@@ -54,12 +55,14 @@ pub(super) async fn a_url_is_of_one_object_and_method(
             // Either the host or the path says which bucket.
             let (start, _) = url.split_once('?').expect("a query");
             assert!(start.contains(place.bucket.as_str()), "no bucket in {start}");
+            urls.push(made.url);
         }
+        assert!(urls[0] != urls[1], "one URL for both");
     }
     Ok(())
 }
 
-pub(super) async fn a_url_works_for_a_second_to_seven_days(
+pub(super) async fn a_url_says_that_it_works_for_a_second_to_seven_days(
     blob: &Arc<dyn Blob>,
     scope: &Scope,
 ) -> Result<()> {
@@ -75,12 +78,15 @@ pub(super) async fn a_url_works_for_a_second_to_seven_days(
             let error = fails(blob.presign(ask(of, wrong)).await, ErrorKind::Invalid);
             assert_eq!((error.op(), error.resource()), ("blob.presign", place.bucket.as_str()));
         }
-        let mut last = None;
-        for expires in [second, HOUR, MAX_PRESIGN] {
+        let first = blob.presign(ask(of, second)).await?.expires;
+        for expires in [HOUR, MAX_PRESIGN] {
             let made = blob.presign(ask(of, expires)).await?;
-            // Later than what works for a shorter time.
-            assert!(last.is_none_or(|it| it < made.expires), "{expires:?}");
-            last = Some(made.expires);
+            // By so much later than the first, which was made a little earlier.
+            let (later, wanted) =
+                (made.expires.duration_since(first), expires.saturating_sub(second));
+            let most = wanted + Duration::from_mins(1);
+            let later = later.unsigned_abs();
+            assert!((wanted..=most).contains(&later), "{later:?} later, wanted {wanted:?}");
         }
     }
     Ok(())

@@ -195,8 +195,9 @@ async fn never_torn(place: &Place<'_>, unit: usize, writes: usize, reads: usize)
                 for _ in 0..writes {
                     blob.put(put.clone(), Body::Bytes(of_one(racer, unit))).await?;
                 }
-                return Ok(());
+                return Ok(0);
             }
+            let mut whole = 0;
             for _ in 0..reads {
                 let object = blob.get(get.clone()).await?;
                 let said = object.meta.size;
@@ -213,13 +214,16 @@ async fn never_torn(place: &Place<'_>, unit: usize, writes: usize, reads: usize)
                 let by = usize::from(found[0]);
                 same(Some(&found), Some(&of_one(by, unit)), "a read during writes");
                 assert_eq!(said, found.len() as u64);
+                whole += 1;
             }
-            Ok(())
+            Ok(whole)
         }
     });
+    let mut whole = 0;
     for result in results.await {
-        result?;
+        whole += result?;
     }
+    assert!(whole > 0, "nobody ever saw one");
     Ok(())
 }
 

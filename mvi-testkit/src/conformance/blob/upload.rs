@@ -332,7 +332,8 @@ pub(super) async fn completing_again_if_absent_gives_the_same_object(
     assert_eq!((again.size, again.tag), (1, first.tag));
     // And what another wrote since is not touched.
     place.save(&key, "2").await?;
-    assert!(blob.complete_upload(complete).await.is_err());
+    let error = blob.complete_upload(complete).await.expect_err("another's is there");
+    assert!(matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound), "{error:?}");
     place.holds(&key, "2").await
 }
 
@@ -519,7 +520,7 @@ pub(super) async fn an_uploads_properties_are_kept(
     let place = Place::shared(blob, scope).await?;
     let key = place.key("a")?;
     let properties = Properties {
-        content_type: "video/mp4".to_owned(),
+        content_type: "video/mp4".into(),
         cache_control: Some("no-store".to_owned()),
         content_disposition: Some("inline".to_owned()),
         metadata: Metadata::new().with("owner", "ann")?,

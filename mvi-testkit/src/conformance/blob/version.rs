@@ -331,6 +331,10 @@ pub(super) async fn what_was_kept_stays_when_versioning_ends(
     }
     let found = place.versions(&key).await?;
     assert!((3..=4).contains(&found.len()), "{found:?}");
+    for (version, body) in versions[1..].iter().zip(["2", "1"]) {
+        let found = read(&place, &key, &version.version).await?;
+        assert_eq!(found.as_deref(), Some(body.as_bytes()));
+    }
     place.holds(&key, "6").await
 }
 

@@ -58,9 +58,9 @@ pub(super) async fn a_record_is_there_until_it_expires(
     let store = Shape::Expiring.shared(kv, scope).await?;
     let key = store.at("a", 1);
     // The part of a second that is cut off may be nearly all of one.
-    kv.put(store.put(&key, item(scope, 1)).expires(When::In(3 * SECOND))).await?;
+    kv.put(store.put(&key, item(scope, 1)).expires(When::In(20 * SECOND))).await?;
     assert_eq!(store.item(&key).await?, Some(item(scope, 1)));
-    sleep(3 * SECOND).await;
+    sleep(20 * SECOND).await;
     assert_eq!(store.get(&key).await?, None);
     assert_eq!(store.records(store.query("a")).await?, []);
     kv.put(store.put(&key, item(scope, 2)).only_if(Condition::Absent)).await?;

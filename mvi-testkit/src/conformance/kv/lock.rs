@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use super::{Scope, Shape, Store, fails, race};
 use crate::{Fault, Faults, Lost};
 
-const LEASE: Duration = Duration::from_secs(20);
+/// Longer than any call takes, so that it never ends in a case.
+const LEASE: Duration = Duration::from_mins(2);
 const SHORT: Duration = Duration::from_secs(1);
 
 fn lock(store: &Store<'_>, lease: Duration) -> Lock {
@@ -64,7 +65,7 @@ pub(super) async fn a_lock_is_free_when_its_lease_ends(
 ) -> Result<()> {
     let store = Shape::Text.shared(kv, scope).await?;
     let mut late = kv.lock(lock(&store, SHORT)).await?;
-    let patient = lock(&store, LEASE).patience(Duration::from_secs(10));
+    let patient = lock(&store, LEASE).patience(Duration::from_mins(1));
     let next = kv.lock(patient).await?;
     assert!(next.token > late.token, "token {} after {}", next.token, late.token);
     // Who held it before learns of it, and can't give away what is another's.
@@ -77,10 +78,10 @@ pub(super) async fn a_lock_is_free_when_its_lease_ends(
 pub(super) async fn a_renewed_lock_is_kept(kv: &Arc<dyn Kv>, scope: &Scope) -> Result<()> {
     let store = Shape::Text.shared(kv, scope).await?;
     // Longer than a busy emulator may keep an answer, and shorter than all the renewals together.
-    let mut lease = kv.lock(lock(&store, 6 * SHORT)).await?;
+    let mut lease = kv.lock(lock(&store, 20 * SHORT)).await?;
     let token = lease.token;
     for _ in 0..3 {
-        sleep(3 * SHORT).await;
+        sleep(10 * SHORT).await;
         kv.renew_lock(&mut lease).await?;
         fails(kv.lock(lock(&store, LEASE)).await, ErrorKind::Conflict);
     }

@@ -18,7 +18,7 @@ use mvi_core::{
 use crate::conformance::{Scope, eventually, help};
 
 /// How long after the last write an index must have followed.
-const SETTLED: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Scope::PATIENCE;
 
 /// The forms of table that cases share, since emulators are slow to make one. Keys in them are a case's own.
 #[derive(Clone, Copy, Debug)]

@@ -10,9 +10,9 @@ use futures::TryStreamExt as _;
 use mvi_core::{
     Blob, ErrorKind, Result,
     blob::{
-        ByteRange, Complete, Copy, CreateBucket, Delete, DeleteMany, Entry, Get, Head, Key, List,
-        Meta, Mode, ObjectVersion, Part, PartNumber, Properties, Put, Source, StartUpload, Tag,
-        Target, Upload, VersionId, VersionState, Versioning, Versions,
+        ByteRange, Complete, Copy, Crc32c, CreateBucket, Delete, DeleteMany, Entry, Get, Head, Key,
+        List, Meta, Mode, ObjectVersion, Part, PartNumber, Properties, Put, Source, StartUpload,
+        Tag, Target, Upload, VersionId, VersionState, Versioning, Versions,
     },
 };
 use mvi_testkit::{BlobWeather, Sim, Weather};
@@ -29,8 +29,8 @@ use crate::meta::blob::{Broken, Flaw};
 enum Seen {
     Failed(ErrorKind),
     Done,
-    /// An object, and the bytes of it that were asked for, if any were.
-    Object(Key, Tag, u64, Properties, Option<Text>),
+    /// An object, its checksum, and the bytes of it that were asked for, if any were.
+    Object(Key, Tag, u64, Option<Crc32c>, Properties, Option<Text>),
     /// Entries: a prefix, or an object with its tag and size.
     Entries(Vec<(String, Option<(Tag, u64)>)>),
     Versions(Vec<(Key, VersionState, u64, Option<Tag>)>),
@@ -45,7 +45,7 @@ fn seen<R>(answer: Result<R>, view: impl FnOnce(R) -> Seen) -> Seen {
 }
 
 fn met(meta: Meta, bytes: Option<Bytes>) -> Seen {
-    Seen::Object(meta.key, meta.tag, meta.size, meta.properties, bytes.map(Text))
+    Seen::Object(meta.key, meta.tag, meta.size, meta.checksum, meta.properties, bytes.map(Text))
 }
 
 fn told<R>(answer: std::result::Result<R, Failed>, view: impl FnOnce(R) -> Seen) -> Seen {
@@ -54,7 +54,8 @@ fn told<R>(answer: std::result::Result<R, Failed>, view: impl FnOnce(R) -> Seen)
 
 fn object(found: &Object, bytes: Option<Bytes>) -> Seen {
     let (key, properties) = (found.key.clone(), found.properties.clone());
-    Seen::Object(key, found.tag.clone(), found.size(), properties, bytes.map(Text))
+    let checksum = Some(Crc32c::of(&found.bytes()));
+    Seen::Object(key, found.tag.clone(), found.size(), checksum, properties, bytes.map(Text))
 }
 
 /// Both of them, and what the provider has made up.

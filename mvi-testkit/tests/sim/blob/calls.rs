@@ -29,6 +29,24 @@ fn calm<F: Future<Output = ()>>(test: impl FnOnce(mvi_testkit::SimBlob) -> F + S
     });
 }
 
+#[test]
+fn ten_thousand_keys_are_listed_by_every_size_of_page() {
+    calm(|blob| async move {
+        let keys: Vec<String> = (0..10_000).map(|n| format!("{n:05}")).collect();
+        for key in &keys {
+            write(&blob, key, "").await;
+        }
+        for page in 1..=1_000 {
+            let mut listed = blob.list(List::new(bucket()).page(NonZeroU32::new(page).unwrap()));
+            let mut left = keys.iter();
+            while let Some(entry) = listed.try_next().await.unwrap() {
+                assert_eq!(Some(entry.as_str()), left.next().map(String::as_str), "of {page}");
+            }
+            assert_eq!(left.next(), None, "of {page}");
+        }
+    });
+}
+
 fn kind<T: std::fmt::Debug>(answer: Result<T, Error>) -> ErrorKind {
     answer.unwrap_err().kind()
 }

@@ -316,6 +316,6 @@ fn many_read_at_once() {
         for answer in futures::future::join_all(reads).await {
             assert!(answer.status == 200 && answer.body == bytes);
         }
-        assert!(sim.blob.get_bytes(get_of("a"), 200_000).await.is_ok());
+        assert_eq!(sim.blob.get_bytes(get_of("a"), 200_000).await.unwrap(), bytes);
     });
 }

@@ -5,6 +5,7 @@ mod calls;
 mod http;
 mod lifecycle;
 mod seam;
+mod transfer;
 mod world;
 
 use bytes::Bytes;

@@ -30,6 +30,8 @@ flaws! {
     DeleteOfNothingFails,
     DeleteTakesThePrefix,
     ReadsGoOnWithAnother,
+    /// What does not come with the first chunk does not come.
+    ReadsEndEarly,
     KeysAreDecoded,
     KeysIgnoreCase,
     KeysAreNormalized,

@@ -50,6 +50,7 @@ const CAUGHT_BY: &[(Flaw, &str)] = &[
     (Flaw::HeadIsOld, "blob::a_read_sees_the_write_before_it"),
     (Flaw::DeleteOfNothingFails, "blob::a_delete_of_nothing_succeeds"),
     (Flaw::DeleteTakesThePrefix, "blob::a_delete_removes_the_object"),
+    (Flaw::ReadsEndEarly, "blob::a_read_keeps_to_its_object_when_another_takes_its_place"),
     (Flaw::ReadsGoOnWithAnother, "blob::a_read_keeps_to_its_object_when_another_takes_its_place"),
     // Keys.
     (Flaw::KeysAreDecoded, "blob::odd_keys_hold_objects_of_their_own"),
@@ -168,7 +169,7 @@ const CAUGHT_BY: &[(Flaw, &str)] = &[
     // URLs.
     (Flaw::UrlIsNotEscaped, "blob::a_url_is_of_one_object_and_method"),
     (Flaw::UrlIsOfTheOtherMethod, "blob::a_url_is_of_one_object_and_method"),
-    (Flaw::UrlWorksForAnHour, "blob::a_url_works_for_a_second_to_seven_days"),
+    (Flaw::UrlWorksForAnHour, "blob::a_url_says_that_it_works_for_a_second_to_seven_days"),
     (Flaw::UrlIsOfAnyContentType, "blob::a_content_type_is_only_of_what_is_written"),
 ];
 
