@@ -59,6 +59,7 @@ impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> Failure<E> {
     }
 
     /// Whether any of the attempts was applied.
+    #[cfg(feature = "kv")]
     pub(crate) fn applied(&self) -> Applied {
         self.applied
     }
@@ -101,12 +102,6 @@ where
             applied: if repeat == Repeat::Read { Applied::No } else { applied },
         })
     }
-}
-
-/// What the call asks for that this task is making, if it is one of ours.
-#[cfg(feature = "blob")]
-pub(crate) fn under_way() -> Option<&'static str> {
-    CALL.try_with(|call| call.wire_op).ok()
 }
 
 /// What is known of the attempts of one call.

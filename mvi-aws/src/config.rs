@@ -246,15 +246,22 @@ mod sdk {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_credential_types::Credentials;
     use aws_smithy_async::rt::sleep::TokioSleep;
+    #[cfg(feature = "blob")]
+    use aws_smithy_http_client::Connector;
     use aws_smithy_http_client::{
         Builder,
         tls::{Provider, rustls_provider::CryptoMode},
     };
+    #[cfg(feature = "blob")]
+    use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
     use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 
     use secrecy::ExposeSecret as _;
 
     use super::{AwsBuilder, Error, Payloads, Result, Retries, Service, Timeouts};
+
+    /// Whose TLS it is.
+    const HTTPS: Provider = Provider::Rustls(CryptoMode::Ring);
 
     /// What every service's client is made from.
     #[derive(Clone, Debug)]
@@ -264,6 +271,10 @@ mod sdk {
         endpoints: Vec<(Service, String)>,
         timeouts: Timeouts,
         retries: Retries,
+        #[cfg_attr(
+            not(feature = "blob"),
+            expect(dead_code, reason = "no other service has bodies")
+        )]
         loopback_payloads: Payloads,
     }
 
@@ -278,10 +289,9 @@ mod sdk {
                 retries,
                 loopback_payloads,
             } = builder;
-            let https = Provider::Rustls(CryptoMode::Ring);
             // Pinned: a later version may change what we set out to measure and test.
             let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                .http_client(Builder::new().tls_provider(https).build_https())
+                .http_client(Builder::new().tls_provider(HTTPS).build_https())
                 .sleep_impl(TokioSleep::new());
             if let Some(region) = region {
                 loader = loader.region(Region::new(region));
@@ -317,6 +327,20 @@ mod sdk {
         #[cfg(feature = "blob")]
         pub(crate) fn timeouts(&self) -> Timeouts {
             self.timeouts
+        }
+
+        /// Connections of its own to whoever is called.
+        #[cfg(feature = "blob")]
+        pub(crate) fn connector(&self) -> SharedHttpConnector {
+            let settings = HttpConnectorSettings::builder();
+            let settings = settings.connect_timeout(self.timeouts.connect).build();
+            SharedHttpConnector::new(
+                Connector::builder()
+                    .connector_settings(settings)
+                    .sleep_impl(TokioSleep::new())
+                    .tls_provider(HTTPS)
+                    .build(),
+            )
         }
 
         #[cfg(feature = "blob")]

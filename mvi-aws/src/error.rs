@@ -12,6 +12,8 @@
 use std::{error::Error as StdError, time::Duration};
 
 use aws_credential_types::provider::error::CredentialsError;
+#[cfg(feature = "blob")]
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::{
     orchestrator::HttpResponse,
     result::{ConnectorError, SdkError},
@@ -243,14 +245,13 @@ where
 {
     let response = error.raw_response();
     let status = response.map(|it| it.status().as_u16()).unwrap_or_default();
-    let wait = response.and_then(retry_after);
-    let id = response.and_then(request_id);
 
     let ours = match &error {
-        SdkError::ServiceError(answer) => of_answer(wire_op, answer.err(), status),
-        SdkError::TimeoutError(_) => {
-            Error::new(Timeout, format!("{wire_op} got no answer in time"))
+        SdkError::ServiceError(answer) => {
+            let answer = answer.err();
+            of_answer(wire_op, answer.code(), answer.message(), status).0
         }
+        SdkError::TimeoutError(_) => late(wire_op),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             // The caller's own body failed, and says why.
             Some(error) if find::<Error>(error).is_some() => {
@@ -269,12 +270,8 @@ where
         }
         _ => Error::invalid(format!("{wire_op} could not be sent")),
     };
-    let ours = match wait {
-        Some(wait) => ours.with_retry_after(wait),
-        None => ours,
-    };
-    let ours = match id {
-        Some(id) => ours.with_request_id(id),
+    let ours = match response {
+        Some(response) => traced(ours, response),
         None => ours,
     };
     match error {
@@ -302,16 +299,70 @@ pub(crate) fn again(error: &Error, message: impl Into<String>) -> Error {
     again
 }
 
-fn of_answer(wire_op: &str, answer: &impl ProvideErrorMetadata, status: u16) -> Error {
-    let message = match answer.message() {
+/// An answer that refuses, and whether it was applied all the same.
+fn of_answer(
+    wire_op: &str,
+    code: Option<&str>,
+    message: Option<&str>,
+    status: u16,
+) -> (Error, Applied) {
+    let message = match message {
         Some(message) => plain(message),
         None => format!("{wire_op} answered with status {status}"),
     };
-    let ours = Error::new(of_code(wire_op, answer.code(), status).kind, message);
-    match answer.code() {
+    let row = of_code(wire_op, code, status);
+    let ours = Error::new(row.kind, message);
+    let ours = match code {
         Some(code) => ours.with_code(code),
         None => ours,
+    };
+    (ours, row.applied)
+}
+
+/// With what an answer says beside it: by which id it is known, and when to come again.
+fn traced(error: Error, response: &HttpResponse) -> Error {
+    let error = match retry_after(response) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    };
+    match request_id(response) {
+        Some(id) => error.with_request_id(id),
+        None => error,
     }
+}
+
+/// An attempt of `wire_op` that took too long; whether it was applied is not said.
+pub(crate) fn late(wire_op: &str) -> Error {
+    Error::new(Timeout, format!("{wire_op} got no answer in time"))
+}
+
+/// What one attempt of `wire_op` was answered, where it was refused.
+#[cfg(feature = "blob")]
+pub(crate) fn rejected(
+    wire_op: &str,
+    code: Option<&str>,
+    message: Option<&str>,
+    response: &HttpResponse,
+) -> Error {
+    let (ours, applied) = of_answer(wire_op, code, message, response.status().as_u16());
+    traced(ours, response).with_applied(applied)
+}
+
+/// One attempt of `wire_op` that got no answer.
+#[cfg(feature = "blob")]
+pub(crate) fn unanswered(wire_op: &str, error: ConnectorError) -> Error {
+    let (kind, applied) = of_connector(&error);
+    let ours = Error::new(kind, format!("{wire_op} got no answer"));
+    ours.with_applied(applied).with_source(error)
+}
+
+/// One attempt of `wire_op` whose answer could not be read.
+#[cfg(feature = "blob")]
+pub(crate) fn unread(wire_op: &str, response: &HttpResponse, source: BoxError) -> Error {
+    let kind = if find::<hyper::Error>(&*source).is_some() { Unavailable } else { Internal };
+    let ours = Error::new(kind, format!("the answer to {wire_op} could not be read"));
+    let applied = of_unread(wire_op, Some(response.status().as_u16()));
+    traced(ours, response).with_applied(applied).with_source(source)
 }
 
 /// The service's message in our form: a lower-case start, no final stop, one line that fits a log.

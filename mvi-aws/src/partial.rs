@@ -1,5 +1,7 @@
 //! Partial answers: what AWS left over is asked for again, a bounded number of times.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
 use crate::Retries;
@@ -27,24 +29,27 @@ impl Rounds {
         if after == 0 || self.idle >= MAX_IDLE_ROUNDS {
             return false;
         }
-        pause(self.retries, self.round).await;
+        sleep(pause(self.retries, self.round, None)).await;
         self.round += 1;
         true
     }
 }
 
-/// Pauses before the next try: up to `first_pause` doubled each `round`, at a random length.
-async fn pause(retries: Retries, round: u32) {
+/// How much longer than it would be anyway a pause may become because the service asks for it.
+const MAX_ASKED: Duration = Duration::from_secs(5);
+
+/// How long to pause before the next try: up to `first_pause` doubled each `round`, at a random length; and for as long as the
+/// service asked, within reason.
+pub(crate) fn pause(retries: Retries, round: u32, asked: Option<Duration>) -> Duration {
     let bound = retries.first_pause.saturating_mul(1 << round.min(16)).min(retries.longest_pause);
     // Without random bytes all wait the longest.
     let part = getrandom::u32().map_or(1.0, |it| f64::from(it) / f64::from(u32::MAX));
-    sleep(bound.mul_f64(part)).await;
+    let pause = bound.mul_f64(part);
+    asked.map_or(pause, |asked| asked.clamp(pause, pause.saturating_add(MAX_ASKED)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -67,13 +72,19 @@ mod tests {
         assert_eq!(asked, MAX_IDLE_ROUNDS);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn no_pause_is_longer_than_the_longest() {
+    #[test]
+    fn a_service_that_asks_for_a_pause_gets_it_within_reason() {
+        let pause = |asked| pause(Retries::default(), 0, Some(asked));
+        assert_eq!(pause(Duration::from_secs(3)), Duration::from_secs(3));
+        assert!(pause(Duration::from_hours(1)) <= Duration::from_millis(5_050));
+        assert!(pause(Duration::ZERO) <= Duration::from_millis(50));
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_the_longest() {
         let retries = Retries { longest_pause: Duration::from_secs(1), ..Retries::default() };
         for round in [0, 5, 31, u32::MAX] {
-            let start = tokio::time::Instant::now();
-            pause(retries, round).await;
-            assert!(start.elapsed() <= Duration::from_millis(1_001), "{:?}", start.elapsed());
+            assert!(pause(retries, round, None) <= retries.longest_pause, "{round}");
         }
     }
 }

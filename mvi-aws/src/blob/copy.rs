@@ -1,7 +1,5 @@
 //! Copies within S3.
 
-use std::fmt::Write as _;
-
 use aws_sdk_s3::types::{ChecksumAlgorithm, MetadataDirective};
 use futures::{TryStreamExt as _, stream};
 use mvi_core::{
@@ -14,6 +12,7 @@ use mvi_core::{
 
 use super::{
     S3Blob,
+    lane::escape,
     limits::within,
     read::whole,
     time, unknown,
@@ -116,7 +115,10 @@ async fn copy_whole(blob: &S3Blob, request: &Copy, found: &Meta) -> Result<Meta>
             meta.modified = result.last_modified.and_then(time);
             Ok(meta)
         }
-        Err(failure) => blob.0.refused(bucket.as_str(), key, Some(&nonce), failure).await,
+        Err(failure) => {
+            let error = failure.into_error();
+            blob.0.refused(bucket.as_str(), key, Some(&nonce), error).await
+        }
     }
 }
 
@@ -198,19 +200,6 @@ fn named(bucket: &BucketName, key: &Key, version: Option<&VersionId>) -> String 
         escape(version.as_str(), false, &mut text);
     }
     text
-}
-
-fn escape(plain: &str, slashes: bool, to: &mut String) {
-    for byte in plain.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                to.push(char::from(byte));
-            }
-            b'/' if slashes => to.push('/'),
-            // Writing to a String does not fail.
-            _ => drop(write!(to, "%{byte:02X}")),
-        }
-    }
 }
 
 #[cfg(test)]

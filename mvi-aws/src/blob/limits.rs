@@ -43,6 +43,11 @@ impl Limits {
             .build()
     }
 
+    /// Of one attempt, and of all together, of a call with so large a body.
+    pub(super) fn of(self, body: u64) -> (Duration, Duration) {
+        self.times(u32::try_from(body / CARRIED_BYTES).unwrap_or(MOST))
+    }
+
     /// Of a call with so large a body, where they are others.
     pub(super) fn carrying(self, bytes: u64) -> Option<Builder> {
         self.more(u32::try_from(bytes / CARRIED_BYTES).unwrap_or(MOST))
@@ -63,13 +68,20 @@ impl Limits {
         if times == 0 {
             return None;
         }
-        let Timeouts { connect: _, read: _, attempt, operation } = self.timeouts;
-        let extra: Duration = attempt.saturating_mul(times.min(MOST));
+        let (attempt, operation) = self.times(times);
         let limits = TimeoutConfig::builder()
-            .operation_attempt_timeout(attempt.saturating_add(extra))
-            .operation_timeout(operation.saturating_add(extra.saturating_mul(self.attempts)))
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(operation)
             .build();
         Some(Builder::new().timeout_config(limits))
+    }
+
+    /// The time of an attempt and of all, with that of an attempt so many times more.
+    fn times(self, times: u32) -> (Duration, Duration) {
+        let Timeouts { connect: _, read: _, attempt, operation } = self.timeouts;
+        let extra = attempt.saturating_mul(times.min(MOST));
+        let operation = operation.saturating_add(extra.saturating_mul(self.attempts));
+        (attempt.saturating_add(extra), operation)
     }
 }
 

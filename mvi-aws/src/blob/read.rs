@@ -1,43 +1,27 @@
 //! Reads: what there is to know of an object, and its bytes.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use aws_sdk_s3::{
-    operation::{get_object::GetObjectOutput, head_object::HeadObjectOutput},
-    types::{ChecksumMode, ChecksumType, ServerSideEncryption},
+    primitives::{DateTime, DateTimeFormat},
+    types::{ChecksumType, ServerSideEncryption},
 };
-use futures::{StreamExt as _, stream};
+use futures::StreamExt as _;
 use mvi_core::{
     Result,
     blob::{
-        ByteRange, Checked, Crc32c, Encryption, Get, Head, Key, Meta, Metadata, Object, Properties,
+        self, ByteRange, Checked, Crc32c, Encryption, Get, Key, Meta, Metadata, Object, Properties,
         Tag, VersionId,
     },
 };
 
-use super::{Inner, NONCE, download::Download, time, unknown};
-use crate::attempt::{Failure, Repeat, send};
-
-/// What an answer says of an object, under the names that `GetObject` and `HeadObject` share.
-macro_rules! meta {
-    ($key:expr, $size:expr, $answer:expr) => {{
-        let answer = $answer;
-        let tag = answer.e_tag.take().ok_or_else(|| unknown("an object without an ETag"))?;
-        let mut meta = Meta::new($key, $size, Tag::new(tag));
-        meta.version = answer.version_id.take().map(VersionId::new);
-        meta.properties = Properties {
-            content_type: answer.content_type.take().map_or(Properties::BINARY.into(), Into::into),
-            cache_control: answer.cache_control.take(),
-            content_disposition: answer.content_disposition.take(),
-            metadata: Metadata::reported(answer.metadata.take().unwrap_or_default()),
-        };
-        meta.checksum = whole(answer.checksum_crc32_c.as_deref(), answer.checksum_type.as_ref());
-        meta.encryption =
-            encryption(answer.server_side_encryption.as_ref(), answer.ssekms_key_id.take());
-        meta.modified = answer.last_modified.take().and_then(time);
-        meta
-    }};
-}
+use super::{
+    Inner, NONCE,
+    download::Download,
+    lane::{Answer, Ask},
+    time, unknown,
+};
+use crate::attempt::Repeat;
 
 /// An object, as `HeadObject` tells of it.
 pub(super) struct Known {
@@ -47,8 +31,8 @@ pub(super) struct Known {
 }
 
 impl Inner {
-    pub(super) async fn head(&self, request: Head) -> Result<Meta> {
-        let Head { bucket, key, version } = request;
+    pub(super) async fn head(&self, request: blob::Head) -> Result<Meta> {
+        let blob::Head { bucket, key, version } = request;
         self.known(bucket.as_str(), key, version).await.map(|it| it.meta)
     }
 
@@ -58,18 +42,12 @@ impl Inner {
         key: Key,
         version: Option<VersionId>,
     ) -> Result<Known> {
-        let call = self
-            .client
-            .head_object()
-            .bucket(bucket)
-            .key(key.as_str())
-            .set_version_id(version.map(|it| it.as_str().to_owned()))
-            .checksum_mode(ChecksumMode::Enabled);
-        let mut answer: HeadObjectOutput =
-            send("HeadObject", Repeat::Read, call.send()).await.map_err(Failure::into_error)?;
-        let nonce = nonce_of(answer.metadata.as_mut());
-        let size = size(answer.content_length)?;
-        Ok(Known { meta: meta!(key, size, &mut answer), nonce })
+        let ask = Ask::new("HeadObject", "HEAD", bucket, Some(key.as_str()), Repeat::Read)
+            .header("x-amz-checksum-mode", Some("ENABLED"));
+        let answer = self.lane.send(&of_version(ask, version.as_ref())).await?;
+        let head = Head::of(&answer);
+        let nonce = head.nonce.map(str::to_owned);
+        Ok(Known { meta: head.meta(key, head.length()?)?, nonce })
     }
 
     /// The object at `key`, where it is what the write with `nonce` left.
@@ -78,27 +56,31 @@ impl Inner {
         (found.nonce.as_deref() == Some(nonce)).then_some(found.meta)
     }
 
-    pub(super) async fn get_object(&self, request: &Get) -> Result<GetObjectOutput> {
+    pub(super) async fn get_object(&self, request: &Get) -> Result<Answer> {
         let Get { bucket, key, range, if_match, if_none_match, version } = request;
-        let text = |tag: &Tag| tag.as_str().to_owned();
-        let call = self
-            .client
-            .get_object()
-            .bucket(bucket.as_str())
-            .key(key.as_str())
-            .set_range(range.map(ByteRange::header))
-            .set_if_match(if_match.as_ref().map(text))
-            .set_if_none_match(if_none_match.as_ref().map(text))
-            .set_version_id(version.as_ref().map(|it| it.as_str().to_owned()));
-        send("GetObject", Repeat::Read, call.send()).await.map_err(Failure::into_error)
+        let ask = Ask::new("GetObject", "GET", bucket.as_str(), Some(key.as_str()), Repeat::Read)
+            .streamed()
+            .header("range", range.map(ByteRange::header))
+            .header("if-match", if_match.as_ref().map(Tag::as_str))
+            .header("if-none-match", if_none_match.as_ref().map(Tag::as_str))
+            .header("x-amz-checksum-mode", Some("ENABLED"));
+        self.lane.send(&of_version(ask, version.as_ref())).await
+    }
+}
+
+fn of_version<'a>(ask: Ask<'a>, version: Option<&VersionId>) -> Ask<'a> {
+    match version {
+        Some(version) => ask.param("versionId", version.as_str()),
+        None => ask,
     }
 }
 
 pub(super) async fn get(inner: &Arc<Inner>, request: Get) -> Result<Object> {
     request.check()?;
     let mut answer = inner.get_object(&request).await?;
-    let length = size(answer.content_length)?;
-    let (range, size) = match (answer.content_range.as_deref().map(content_range), request.range) {
+    let head = Head::of(&answer);
+    let length = head.length()?;
+    let (range, size) = match (head.range.map(content_range), request.range) {
         (Some(Some(found)), _) => found,
         // What is empty has no range, and some say so in an odd way.
         (Some(None), Some(range)) if length == 0 => (range.resolve(0)?, 0),
@@ -108,27 +90,96 @@ pub(super) async fn get(inner: &Arc<Inner>, request: Get) -> Result<Object> {
         }
         (None, _) => (0..length, length),
     };
-    let body = std::mem::take(&mut answer.body);
-    let mut meta = meta!(request.key.clone(), size, &mut answer);
+    let mut meta = head.meta(request.key.clone(), size)?;
     if request.range.is_some() {
         // Some say that of the range.
         meta.checksum = None;
     }
-    let body = Download::new(Arc::clone(inner), request, &meta.tag, range.clone(), body);
-    let body = stream::try_unfold(body, Download::next).boxed();
+    let body = answer.take_body();
+    let body = Download::new(Arc::clone(inner), request, &meta.tag, range.clone(), body).boxed();
     let checked = Checked::new(body, range.end.saturating_sub(range.start), meta.checksum);
     Ok(Object::new(meta, range, checked.boxed()))
 }
 
-/// Takes the nonce out of an object's metadata.
-fn nonce_of(metadata: Option<&mut HashMap<String, String>>) -> Option<String> {
-    metadata.and_then(|it| it.remove(NONCE))
+/// What an answer says of an object, which `GetObject` and `HeadObject` do by the same headers.
+#[derive(Default)]
+struct Head<'a> {
+    length: Option<&'a str>,
+    range: Option<&'a str>,
+    tag: Option<&'a str>,
+    version: Option<&'a str>,
+    content_type: Option<&'a str>,
+    cache_control: Option<&'a str>,
+    content_disposition: Option<&'a str>,
+    checksum: Option<&'a str>,
+    checksum_type: Option<&'a str>,
+    encryption: Option<&'a str>,
+    master_key: Option<&'a str>,
+    modified: Option<&'a str>,
+    nonce: Option<&'a str>,
+    metadata: Vec<(&'a str, &'a str)>,
 }
 
-fn size(length: Option<i64>) -> Result<u64> {
-    length
-        .and_then(|it| u64::try_from(it).ok())
-        .ok_or_else(|| unknown("an object without a length"))
+impl<'a> Head<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let mut head = Self::default();
+        for (name, value) in answer.headers() {
+            let known = match name {
+                "content-length" => &mut head.length,
+                "content-range" => &mut head.range,
+                "etag" => &mut head.tag,
+                "x-amz-version-id" => &mut head.version,
+                "content-type" => &mut head.content_type,
+                "cache-control" => &mut head.cache_control,
+                "content-disposition" => &mut head.content_disposition,
+                "x-amz-checksum-crc32c" => &mut head.checksum,
+                "x-amz-checksum-type" => &mut head.checksum_type,
+                "x-amz-server-side-encryption" => &mut head.encryption,
+                "x-amz-server-side-encryption-aws-kms-key-id" => &mut head.master_key,
+                "last-modified" => &mut head.modified,
+                _ => match name.strip_prefix("x-amz-meta-") {
+                    Some(NONCE) => &mut head.nonce,
+                    Some(name) => {
+                        head.metadata.push((name, value));
+                        continue;
+                    }
+                    None => continue,
+                },
+            };
+            known.get_or_insert(value);
+        }
+        head
+    }
+
+    fn length(&self) -> Result<u64> {
+        let length = self.length.and_then(|it| it.parse().ok());
+        length.ok_or_else(|| unknown("an object without a length"))
+    }
+
+    fn meta(&self, key: Key, size: u64) -> Result<Meta> {
+        let text = |text: &str| text.to_owned();
+        let tag = self.tag.ok_or_else(|| unknown("an object without an ETag"))?;
+        let mut meta = Meta::new(key, size, Tag::new(tag));
+        meta.version = self.version.map(VersionId::new);
+        meta.properties = Properties {
+            content_type: match self.content_type {
+                None | Some(Properties::BINARY) => Properties::BINARY.into(),
+                Some(other) => other.to_owned().into(),
+            },
+            cache_control: self.cache_control.map(text),
+            content_disposition: self.content_disposition.map(text),
+            metadata: Metadata::reported(self.metadata.iter().copied()),
+        };
+        let kind = self.checksum_type.map(ChecksumType::from);
+        meta.checksum = whole(self.checksum, kind.as_ref());
+        let kind = self.encryption.map(ServerSideEncryption::from);
+        meta.encryption = encryption(kind.as_ref(), self.master_key.map(text));
+        let modified = self.modified;
+        let modified =
+            modified.and_then(|it| DateTime::from_str(it, DateTimeFormat::HttpDate).ok());
+        meta.modified = modified.and_then(time);
+        Ok(meta)
+    }
 }
 
 /// `bytes 0-9/100`: which bytes come, and how many there are.

@@ -21,7 +21,7 @@ use mvi_core::{
 };
 
 use super::{Inner, unbuilt};
-use crate::{Payloads, attempt, clock::now, error};
+use crate::{Payloads, clock::now, error};
 
 /// What the SDK has no setting for.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Whether the body of an upload to `uri` can go unsigned.
-    fn is_unsigned(&self, uri: &str) -> bool {
+    pub(super) fn is_unsigned(&self, uri: &str) -> bool {
         uri.starts_with("https://") || self.loopback == Payloads::Unsigned && is_loopback(uri)
     }
 }
@@ -61,10 +61,6 @@ impl Intercept for Wire {
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // To ask the SDK for the checksum is to have it checked there as well.
-        if attempt::under_way() == Some("GetObject") {
-            context.request_mut().headers_mut().insert("x-amz-checksum-mode", "ENABLED");
-        }
         let is_upload = cfg
             .load::<Metadata>()
             .is_some_and(|it| matches!(it.name(), "PutObject" | "UploadPart"));
@@ -104,7 +100,7 @@ impl Inner {
     }
 }
 
-fn unsigned<E>(wire_op: &'static str, error: aws_sdk_s3::error::SdkError<E>) -> Error
+pub(super) fn unsigned<E>(wire_op: &'static str, error: aws_sdk_s3::error::SdkError<E>) -> Error
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata
         + std::error::Error

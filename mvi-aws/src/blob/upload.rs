@@ -8,7 +8,6 @@ use std::{
 };
 
 use aws_sdk_s3::{
-    operation::upload_part::builders::UploadPartFluentBuilder,
     primitives::{ByteStream, SdkBody},
     types::{
         ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
@@ -28,6 +27,7 @@ use mvi_core::{
 
 use super::{
     Inner,
+    lane::Ask,
     limits::within,
     list::Written as Keys,
     time, unknown,
@@ -83,10 +83,7 @@ impl Inner {
             return Err(Error::invalid(message));
         }
         if matches!(body, Replayable::Replay(_)) && size > PART_BYTES {
-            // Its checksum comes behind it, from the SDK.
-            let length = i64::try_from(size).unwrap_or(i64::MAX);
-            let call = self.part(upload, number).content_length(length).body(streamed(body));
-            return self.send_part(number, size, call, None).await;
+            return self.stream_part(upload, number, body).await;
         }
         let bytes = body.bytes(0..size).await.map_err(unsent)?;
         let checksum = Crc32c::of(&bytes);
@@ -102,36 +99,41 @@ impl Inner {
         checksum: Crc32c,
     ) -> Result<Part> {
         let size = bytes.len() as u64;
-        let call = self.part(upload, number).checksum_crc32_c(checksum.to_string());
-        self.send_part(number, size, call.body(bytes.into()), Some(checksum)).await
+        let Upload { bucket, key, id, .. } = upload;
+        let repeat = Repeat::Idempotent;
+        let ask = Ask::new("UploadPart", "PUT", bucket.as_str(), Some(key.as_str()), repeat)
+            .param("partNumber", &number.get().to_string())
+            .param("uploadId", id)
+            .header("x-amz-sdk-checksum-algorithm", Some("CRC32C"))
+            .header("x-amz-checksum-crc32c", Some(checksum.to_string()))
+            .body(bytes);
+        let answer = self.lane.send(&ask).await?;
+        stored(number, size, answer.text("etag"), Some(checksum))
     }
 
-    fn part(&self, upload: &Upload, number: PartNumber) -> UploadPartFluentBuilder {
-        self.client
+    /// Stores a part that is read as it is sent: its checksum comes behind it, from the SDK.
+    async fn stream_part(
+        &self,
+        upload: &Upload,
+        number: PartNumber,
+        body: Replayable,
+    ) -> Result<Part> {
+        let size = body.length();
+        let call = self
+            .client
             .upload_part()
             .bucket(upload.bucket.as_str())
             .key(upload.key.as_str())
             .upload_id(&upload.id)
             .part_number(number_of(number))
             .checksum_algorithm(ChecksumAlgorithm::Crc32C)
-    }
-
-    async fn send_part(
-        &self,
-        number: PartNumber,
-        size: u64,
-        call: UploadPartFluentBuilder,
-        checksum: Option<Crc32c>,
-    ) -> Result<Part> {
+            .content_length(i64::try_from(size).unwrap_or(i64::MAX))
+            .body(streamed(body));
+        let sent = within!(self.limits.carrying(size), call);
         let answer =
-            send("UploadPart", Repeat::Idempotent, within!(self.limits.carrying(size), call))
-                .await
-                .map_err(Failure::into_error)?;
-        let tag = answer.e_tag.ok_or_else(|| unknown("a part without an ETag"));
-        let mut part =
-            Part::new(number, size, Tag::new(tag.map_err(|e| e.with_applied(Applied::Yes))?));
-        part.checksum = checksum.or(answer.checksum_crc32_c.and_then(|it| it.parse().ok()));
-        Ok(part)
+            send("UploadPart", Repeat::Idempotent, sent).await.map_err(Failure::into_error)?;
+        let checksum = answer.checksum_crc32_c.and_then(|it| it.parse().ok());
+        stored(number, size, answer.e_tag, checksum)
     }
 
     pub(super) async fn complete_upload(&self, request: Complete) -> Result<Meta> {
@@ -213,6 +215,20 @@ impl Inner {
             },
         }
     }
+}
+
+/// A part that was stored.
+fn stored(
+    number: PartNumber,
+    size: u64,
+    tag: Option<String>,
+    checksum: Option<Crc32c>,
+) -> Result<Part> {
+    let tag = tag.ok_or_else(|| unknown("a part without an ETag"));
+    let mut part =
+        Part::new(number, size, Tag::new(tag.map_err(|e| e.with_applied(Applied::Yes))?));
+    part.checksum = checksum;
+    Ok(part)
 }
 
 fn number_of(part: PartNumber) -> i32 {

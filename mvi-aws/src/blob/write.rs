@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_s3::{
-    operation::complete_multipart_upload::CompleteMultipartUploadError,
-    types::{ChecksumAlgorithm, ServerSideEncryption},
+    operation::complete_multipart_upload::CompleteMultipartUploadError, types::ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::interceptors::context::Error as ErasedError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bytes::Bytes;
 use mvi_core::{
     Applied, Error, ErrorKind, Result,
@@ -18,20 +16,21 @@ use mvi_core::{
     },
 };
 
-use super::{Inner, NONCE, S3Blob, limits::within, unknown};
-use crate::{
-    attempt::{Failure, Repeat, send},
-    nonce::nonce,
-};
+use super::{Inner, NONCE, S3Blob, lane::Ask, unknown};
+use crate::{attempt::Repeat, nonce::nonce};
 
 /// Whether S3 could not tell whether a condition holds, since [others write as well][source]: nothing was written, and the same may be
 /// asked again. The parts of an upload have to be [stored anew][complete] then.
 ///
 /// [source]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 /// [complete]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-pub(super) fn is_contended(error: &ErasedError, code: Option<&str>) -> bool {
+pub(super) fn is_contended(code: Option<&str>) -> bool {
     matches!(code, Some("ConditionalRequestConflict" | "OperationAborted"))
-        && error.downcast_ref::<CompleteMultipartUploadError>().is_none()
+}
+
+/// Whether an answer that the SDK got is of that kind, and asking again helps.
+pub(super) fn is_worth_another(error: &ErasedError, code: Option<&str>) -> bool {
+    is_contended(code) && error.downcast_ref::<CompleteMultipartUploadError>().is_none()
 }
 
 pub(super) async fn put(blob: &S3Blob, request: Put, body: Body) -> Result<Meta> {
@@ -112,53 +111,42 @@ impl Inner {
         let checksum = checksum.unwrap_or_else(|| Crc32c::of(&bytes));
         let Conditions { if_match, if_none_match } = Conditions::from(&mode);
         let (sse, sse_key) = sse(&encryption);
-        let call = self
-            .client
-            .put_object()
-            .bucket(bucket.as_str())
-            .key(key.as_str())
-            .content_type(&*properties.content_type)
-            .set_cache_control(properties.cache_control.clone())
-            .set_content_disposition(properties.content_disposition.clone())
-            .set_metadata(Some(noted(&properties.metadata, &nonce)))
-            .set_server_side_encryption(sse)
-            .set_ssekms_key_id(sse_key)
-            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
-            .checksum_crc32_c(checksum.to_string())
-            .set_if_match(if_match)
-            .set_if_none_match(if_none_match)
-            .body(bytes.into());
         // Twice is once: what is written under a condition is known by its nonce.
-        match send("PutObject", Repeat::Idempotent, within!(self.limits.carrying(size), call)).await
-        {
-            Ok(answer) => Written {
-                key,
-                size,
-                tag: answer.e_tag,
-                version: answer.version_id,
-                checksum: Some(checksum),
-                properties,
-                encryption,
+        let repeat = Repeat::Idempotent;
+        let ask = Ask::new("PutObject", "PUT", bucket.as_str(), Some(key.as_str()), repeat)
+            .header("content-type", Some(&*properties.content_type))
+            .header("cache-control", properties.cache_control.as_ref())
+            .header("content-disposition", properties.content_disposition.as_ref())
+            .header("x-amz-server-side-encryption", sse.as_ref().map(ServerSideEncryption::as_str))
+            .header("x-amz-server-side-encryption-aws-kms-key-id", sse_key)
+            .header("x-amz-sdk-checksum-algorithm", Some("CRC32C"))
+            .header("x-amz-checksum-crc32c", Some(checksum.to_string()))
+            .header("if-match", if_match)
+            .header("if-none-match", if_none_match)
+            .metadata(NONCE, &nonce)
+            .body(bytes);
+        let metadata = properties.metadata.iter();
+        let ask = metadata.fold(ask, |ask, (name, value)| ask.metadata(name, value));
+        let answer = match self.lane.send(&ask).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return self.refused(bucket.as_str(), &key, Some(&nonce), error).await;
             }
-            .meta(),
-            Err(failure) => self.refused(bucket.as_str(), &key, Some(&nonce), failure).await,
-        }
+        };
+        let (tag, version) = (answer.text("etag"), answer.text("x-amz-version-id"));
+        let checksum = Some(checksum);
+        Written { key, size, tag, version, checksum, properties, encryption }.meta()
     }
 
     /// What a failed write came to: the object, where an attempt before the one that was refused wrote it.
-    pub(super) async fn refused<E>(
+    pub(super) async fn refused(
         &self,
         bucket: &str,
         key: &Key,
         nonce: Option<&str>,
-        failure: Failure<E>,
-    ) -> Result<Meta>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        let unsure = failure.applied() != Applied::No;
-        let error: Error = failure.into_error();
-        if unsure
+        error: Error,
+    ) -> Result<Meta> {
+        if error.applied() != Applied::No
             && error.kind() == ErrorKind::Conflict
             && let Some(nonce) = nonce
             && let Some(meta) = self.written(bucket, key.clone(), nonce).await

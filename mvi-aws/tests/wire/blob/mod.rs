@@ -2,6 +2,7 @@
 
 mod errors;
 mod fields;
+mod lane;
 mod lost;
 mod never;
 mod pages;

@@ -29,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Where its connection began.
+    pub(crate) from: std::net::SocketAddr,
     /// How many of this operation came before.
     pub(crate) nth: usize,
 }
@@ -237,10 +239,11 @@ impl Drop for Server {
 
 async fn listen(listener: TcpListener, calls: Arc<Mutex<Vec<Call>>>, script: Script) {
     loop {
-        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, from) = listener.accept().await.unwrap();
         let (calls, script) = (Arc::clone(&calls), Arc::clone(&script));
-        let answer =
-            service_fn(move |request| answer(request, Arc::clone(&calls), Arc::clone(&script)));
+        let answer = service_fn(move |request| {
+            answer(request, from, Arc::clone(&calls), Arc::clone(&script))
+        });
         // A connection that the script ends is no failure.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
     }
@@ -250,6 +253,7 @@ type Answer = Response<BoxBody<Bytes, std::io::Error>>;
 
 async fn answer(
     request: Request<Incoming>,
+    from: std::net::SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
     script: Script,
 ) -> Result<Answer, std::io::Error> {
@@ -261,7 +265,8 @@ async fn answer(
     let call = {
         let mut calls = calls.lock().unwrap();
         let nth = calls.iter().filter(|it| it.op == op).count();
-        let call = Call { op, method: head.method, path, query, headers: head.headers, body, nth };
+        let (method, headers) = (head.method, head.headers);
+        let call = Call { op, method, path, query, headers, body, from, nth };
         calls.push(call.clone());
         call
     };
