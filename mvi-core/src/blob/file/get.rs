@@ -329,6 +329,9 @@ pub(in crate::blob) async fn pour(
     let mut left = object.length();
     let mut seen = Crc32c::default();
     while let Some(chunk) = object.body.try_next().await? {
+        if chunk.is_empty() {
+            continue;
+        }
         // What is too much is found out too.
         left = left.checked_sub(chunk.len() as u64).ok_or_else(wrong_length)?;
         seen = seen.append(&chunk);
