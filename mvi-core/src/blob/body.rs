@@ -84,6 +84,11 @@ impl Replay {
         Self { length, source: Source::Made(Arc::new(open)) }
     }
 
+    /// The first `length` bytes of a file, which stays open: one that takes its place is not mixed in.
+    pub(super) fn of_file(length: u64, file: Arc<File>) -> Self {
+        Self { length, source: Source::File(Arc::new(FileBody::new(Place::Open(file)))) }
+    }
+
     /// How many bytes they are.
     pub fn length(&self) -> u64 {
         self.length
@@ -144,9 +149,8 @@ impl Body {
             Self::Bytes(bytes) => Replayable::Bytes(bytes),
             Self::Replay(replay) => Replayable::Replay(replay),
             Self::File(path) => {
-                let (parts, pieces) = (Pool::default(), Pool::default());
-                let source = Source::File(Arc::new(FileBody { path: path.into(), parts, pieces }));
-                Replayable::Replay(Replay { length, source })
+                let file = FileBody::new(Place::Path(path.into()));
+                Replayable::Replay(Replay { length, source: Source::File(Arc::new(file)) })
             }
             Self::Once(mut body) => {
                 let mut rest = Bytes::new();
@@ -286,26 +290,47 @@ fn other_length(length: u64) -> Error {
     Error::invalid(format!("a body that has not the {length} bytes it should"))
 }
 
-/// A file that is a body, opened whenever it is read. What is read of it has been in memory that is used again.
+/// A file that is a body. What is read of it has been in memory that is used again.
 struct FileBody {
-    path: Arc<Path>,
+    place: Place,
     parts: Pool,
     pieces: Pool,
 }
 
+/// Where a file is.
+#[derive(Clone)]
+enum Place {
+    /// Opened whenever it is read.
+    Path(Arc<Path>),
+    Open(Arc<File>),
+}
+
+impl Place {
+    fn open(self) -> io::Result<Arc<File>> {
+        match self {
+            Self::Path(path) => File::open(path).map(Arc::new),
+            Self::Open(file) => Ok(file),
+        }
+    }
+}
+
 impl FileBody {
+    fn new(place: Place) -> Self {
+        Self { place, parts: Pool::default(), pieces: Pool::default() }
+    }
+
     /// These of its bytes as they come; fewer, where it has fewer.
     fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
-        let (path, pool) = (Arc::clone(&self.path), self.pieces.clone());
-        let read = move |(opened, range): (Option<File>, Range<u64>)| {
-            let (path, pool) = (Arc::clone(&path), pool.clone());
+        let (place, pool) = (self.place.clone(), self.pieces.clone());
+        let read = move |(opened, range): (Option<Arc<File>>, Range<u64>)| {
+            let (place, pool) = (place.clone(), pool.clone());
             async move {
                 if range.is_empty() {
                     return Ok(None);
                 }
                 let from = range.start;
                 let piece = move |_: &_| {
-                    let file = opened.map_or_else(|| File::open(path), Ok)?;
+                    let file = opened.map_or_else(|| place.open(), Ok)?;
                     let piece = read::block(&file, range.clone(), &pool)?;
                     Ok((piece, file, range.end))
                 };
@@ -319,9 +344,9 @@ impl FileBody {
 
     /// These of its bytes, and their checksum.
     async fn part(&self, range: Range<u64>) -> Result<(Bytes, Crc32c)> {
-        let (path, pool) = (Arc::clone(&self.path), self.parts.clone());
+        let (place, pool) = (self.place.clone(), self.parts.clone());
         let length = range.end.saturating_sub(range.start);
-        let part = on_disk(move |waited| read::part(&File::open(path)?, range, &pool, waited));
+        let part = on_disk(move |waited| read::part(&*place.open()?, range, &pool, waited));
         part.await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => other_length(length),
             _ => unreadable(error),

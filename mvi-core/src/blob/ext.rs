@@ -66,7 +66,8 @@ pub trait BlobExt: Blob {
     /// a state file that is something else is [`Invalid`](ErrorKind::Invalid), and stays as it is. Only one call at a time may use a state file.
     ///
     /// A file that changes while it is sent is [`Invalid`](ErrorKind::Invalid), as far as its length and time of modification tell, and nothing is
-    /// written. A file of no more than [one part](PutFile::part_bytes), 8 MiB unless set, goes in one call, and needs no state.
+    /// written. A file of no more than [one part](PutFile::part_bytes), 8 MiB unless set, goes in one call, and needs no state;
+    /// of more than 8 MiB it is read twice then, to know its checksum first.
     ///
     /// Parts under way are in memory. A call that fails leaves its upload only where a state file knows of it, and asking again may mend it.
     /// One that is dropped, or a crash before the state was written, leaves it in [`Blob::uploads`].
@@ -97,7 +98,8 @@ pub trait BlobExt: Blob {
     ///
     /// What a [state file](GetFile::state) says is which ranges are there, with their checksums, which are held against the file
     /// when this is asked again: only the others are read then. Where the object is another by now, all is read anew.
-    /// A state file that is something else is [`Invalid`](ErrorKind::Invalid), and stays as it is.
+    /// A state file that is something else is [`Invalid`](ErrorKind::Invalid), and stays as it is. Only one call at a time may use a state file,
+    /// or come to the same file with one: two would write into each other's.
     ///
     /// ```
     /// use mvi_core::{Blob, BlobExt, BucketName, Result, blob::{Get, GetFile, Key, Meta}};
@@ -168,7 +170,7 @@ pub trait BlobExt: Blob {
     /// written again. Symlinks are neither followed nor written, and left where they are. Directories that are empty are nothing. On the way up each
     /// path is checked to be a key before anything is sent. On the way down what can't be a path below the directory
     /// (`/a`, `a//b`, `a/`, and `a/b` beside `a`) is skipped, and the report says so; each file takes the place of what was there when it is
-    /// whole. Names that end in `.mvi-part` are left alone.
+    /// whole. Names that end in `.mvi-part` are left alone, and so is, on the other side, what has the place of a symlink or is below it.
     ///
     /// It holds the list of both sides in memory. What others write meanwhile may be missed.
     ///

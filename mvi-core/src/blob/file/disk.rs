@@ -76,11 +76,11 @@ pub(in crate::blob) async fn settled() {
 }
 
 /// Runs what changes the names of files, one at a time.
-async fn change(
+async fn change<R: Send + 'static>(
     what: &'static str,
     path: &Path,
-    run: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
-) -> Result<()> {
+    run: impl FnOnce(&Path) -> io::Result<R> + Send + 'static,
+) -> Result<R> {
     let turn = Arc::clone(&CHANGING).lock_owned().await;
     blocking(what, path, move |path| {
         let _turn = turn;
@@ -103,7 +103,7 @@ pub(in crate::blob) fn beside(path: &Path, suffix: &str) -> Result<PathBuf> {
 pub(super) async fn replace(path: &Path, bytes: Vec<u8>) -> Result<()> {
     let part = beside(path, PARTIAL)?;
     change("can't write", path, move |path| {
-        let mut file = fs::File::create(&part)?;
+        let mut file = fresh(&part)?;
         io::Write::write_all(&mut file, &bytes)?;
         file.sync_all()?;
         drop(file);
@@ -111,6 +111,44 @@ pub(super) async fn replace(path: &Path, bytes: Vec<u8>) -> Result<()> {
         sync_folder(path)
     })
     .await
+}
+
+/// Makes a file that nobody else writes to: what has its name already may be a link, or what a call that was dropped is still at.
+fn fresh(path: &Path) -> io::Result<fs::File> {
+    gone(fs::remove_file(path))?;
+    create_new(path)
+}
+
+/// Makes a file where there is nothing, not even a link.
+pub(super) fn create_new(path: &Path) -> io::Result<fs::File> {
+    fs::File::options().write(true).create_new(true).open(path)
+}
+
+/// Makes a file in place of what was there.
+pub(super) async fn create(path: &Path) -> Result<fs::File> {
+    change("can't write", path, fresh).await
+}
+
+/// To remove what is not there succeeds.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
+}
+
+/// A line of a state.
+pub(super) fn json(it: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(it).map_err(|e| {
+        Error::new(ErrorKind::Internal, "can't write a state")
+            .with_applied(Applied::No)
+            .with_source(e)
+    })
+}
+
+/// All is done, whatever became of the state.
+pub(super) fn done(removed: Result<()>) -> Result<()> {
+    removed.map_err(|e| e.with_applied(Applied::Yes))
 }
 
 /// Puts a file that is whole and flushed in the place of another.
@@ -124,10 +162,8 @@ pub(in crate::blob) async fn move_to(part: PathBuf, path: &Path) -> Result<()> {
 
 /// Removes a file. Removing what is not there succeeds.
 pub(super) async fn remove(path: &Path) -> Result<()> {
-    change("can't remove", path, |path| match fs::remove_file(path) {
-        Ok(()) => sync_folder(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+    change("can't remove", path, |path| {
+        gone(fs::remove_file(path).and_then(|()| sync_folder(path)))
     })
     .await
 }
@@ -165,16 +201,19 @@ pub(super) async fn state<S: DeserializeOwned>(
     /// More than any state has.
     const MOST_BYTES: u64 = 64 << 20;
     settled().await;
-    let mut text = blocking("can't read", path, |path| {
-        match fs::metadata(path) {
-            Ok(meta) if meta.len() > MOST_BYTES => return Ok(vec![b'?']),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        }
-        fs::read(path)
-    })
-    .await?;
+    let text = blocking("can't read", path, |path| match fs::metadata(path) {
+        Ok(meta) if meta.len() > MOST_BYTES => Ok(None),
+        Ok(_) => fs::read(path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Vec::new())),
+        Err(error) => Err(error),
+    });
+    let none = || {
+        invalid(format!(
+            "{} is not a state of {format}: name another file, or remove this one",
+            named(path)
+        ))
+    };
+    let Some(mut text) = text.await? else { return none() };
     if text.is_empty() {
         return Ok((Kept::Nothing, text));
     }
@@ -182,10 +221,7 @@ pub(super) async fn state<S: DeserializeOwned>(
     let rest = text.split_off(end);
     let found: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
     let Some(found) = found.filter(|it| it.get("format").is_some_and(|it| *it == format)) else {
-        return invalid(format!(
-            "{} is not a state of {format}: name another file, or remove this one",
-            named(path)
-        ));
+        return none();
     };
     if found.get("version").is_none_or(|it| *it != version) {
         return Ok((Kept::Foreign(found), rest));

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io::{self, SeekFrom},
     ops::Range,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -18,15 +18,18 @@ use tokio::{
 
 use super::{
     Gauge, GetFile,
-    disk::{self, Kept, PARTIAL, local},
+    disk::{self, Kept, PARTIAL, done, local, named},
+    read,
 };
 use crate::{
-    BucketName, Error, ErrorKind, Result,
-    blob::{Blob, Crc32c, Get, Head, Key, Meta, Object, Tag, VersionId, parts},
+    Applied, BucketName, Error, ErrorKind, Result,
+    blob::{Blob, Crc32c, Get, Head, Key, Meta, Object, Tag, VersionId, check::invalid, parts},
 };
 
 const FORMAT: &str = "mvi get_file";
 const VERSION: u32 = 1;
+/// How many ranges there may be at most: each has a line of the state.
+const MAX_RANGES: u64 = 1_000_000;
 
 /// What is kept to go on: the first line of the state file. A line of [`Noted`] follows for each range that is there.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +55,10 @@ pub(in crate::blob) async fn get<B: Blob + ?Sized>(blob: &B, request: GetFile) -
     request.check()?;
     let GetFile { get, path, state, part_bytes, parallel, progress } = request;
     let Get { bucket, key, range: _, if_match, if_none_match, version } = get;
-    // What is there already is looked at first: a state that is none is told of before anything is sent.
+    // What is there already is looked at first: what can't come to a good end is told of before anything is sent.
+    if disk::blocking("can't write", &path, |it| Ok(it.is_dir())).await? {
+        return invalid(format!("{} is a directory, wanted a file", named(&path)));
+    }
     let kept = match &state {
         Some(state) => disk::state::<State>(state, FORMAT, VERSION).await?,
         None => (Kept::Nothing, Vec::new()),
@@ -77,10 +83,11 @@ pub(in crate::blob) async fn get<B: Blob + ?Sized>(blob: &B, request: GetFile) -
         bytes: meta.size,
         part_bytes: part_bytes.unwrap_or_else(|| parts::part_bytes(meta.size)),
     };
-    let partial = match &state {
-        Some(_) => disk::beside(&path, PARTIAL)?,
-        None => Fresh::name(&path)?,
-    };
+    if !in_one && count(&now) > MAX_RANGES {
+        let (found, bytes) = (count(&now), now.part_bytes);
+        return invalid(format!("{found} ranges of {bytes} bytes, wanted at most {MAX_RANGES}"));
+    }
+    let partial = state.as_ref().map(|_| disk::beside(&path, PARTIAL)).transpose()?;
     let mut job = Job { blob, get, meta, path, partial, state, parallel, gauge };
     if in_one {
         job.one().await?;
@@ -99,7 +106,8 @@ struct Job<'a, B: ?Sized> {
     get: Get,
     meta: Meta,
     path: PathBuf,
-    partial: PathBuf,
+    /// Where it is until it is whole, if a state is to know of it.
+    partial: Option<PathBuf>,
     state: Option<PathBuf>,
     parallel: usize,
     gauge: Gauge,
@@ -108,43 +116,44 @@ struct Job<'a, B: ?Sized> {
 impl<B: Blob + ?Sized> Job<'_, B> {
     /// Reads all in one call.
     async fn one(&mut self) -> Result<()> {
-        let fresh = Fresh(Some(self.partial.clone()));
         let object = self.blob.get(self.get.clone()).await?;
         self.meta = object.meta.clone();
-        let mut file =
-            self.open(OpenOptions::new().write(true).create(true).truncate(true)).await?;
-        let seen = pour(object, &mut file, &self.partial, &self.gauge).await?;
+        let (mut file, fresh) = self.begin().await?;
+        let seen = pour(object, &mut file, fresh.path(), &self.gauge).await?;
         self.check(seen)?;
         self.finish(fresh).await
     }
 
     /// Reads it in ranges, those that are not there yet.
     async fn ranges(&self, now: State, noted: Option<Vec<u8>>) -> Result<()> {
-        let guard = Fresh(self.state.is_none().then(|| self.partial.clone()));
         let mut there = BTreeMap::new();
-        if let Some(lines) = noted {
+        if let (Some(lines), Some(partial)) = (noted, &self.partial) {
             let noted = read_notes(&lines);
-            there = verify(&self.partial, &now, noted.clone()).await?;
+            there = verify(partial, &now, noted.clone()).await?;
             if there.is_empty() && noted.len() as u64 == count(&now) {
                 // The crash came after all was done but for the state.
                 let found = verify(&self.path, &now, noted).await?;
                 if found.len() as u64 == count(&now) && self.check(joined(&found, &now)).is_ok() {
                     self.gauge.add(now.bytes);
-                    return self.forget().await;
+                    return done(self.forget().await);
                 }
             }
         }
-        if there.is_empty() {
-            // A new file, and not the old one cut short: a call that was dropped may still write to that.
-            disk::remove(&self.partial).await?;
-            let file = self.open(OpenOptions::new().write(true).create_new(true)).await?;
-            file.set_len(now.bytes).await.map_err(local("can't write", &self.partial))?;
-        }
+        let mut fresh = match &self.partial {
+            Some(partial) if !there.is_empty() => Fresh::at(partial.clone()),
+            _ => {
+                let (file, fresh) = self.begin().await?;
+                file.set_len(now.bytes).await.map_err(local("can't write", fresh.path()))?;
+                fresh
+            }
+        };
+        fresh.stays = self.state.is_some();
+        let partial = fresh.path();
         let book = self.notes(&now, &there).await?;
         self.gauge.add(there.keys().map(|part| length(&range(*part, &now))).sum());
         let wanted = (0..count(&now)).filter(|part| !there.contains_key(part));
         let read = stream::iter(wanted.map(Ok::<_, Error>))
-            .map_ok(|part| self.range(part, &now, book.as_ref()))
+            .map_ok(|part| self.range(part, &now, partial, book.as_ref()))
             .try_buffer_unordered(self.parallel)
             .try_collect::<BTreeMap<_, _>>()
             .await;
@@ -161,7 +170,18 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             self.give_up().await;
             return Err(error);
         }
-        self.finish(guard).await
+        self.finish(fresh).await
+    }
+
+    /// Makes the file that is not whole yet.
+    async fn begin(&self) -> Result<(File, Fresh)> {
+        match &self.partial {
+            Some(partial) => {
+                let file = disk::create(partial).await?;
+                Ok((File::from_std(file), Fresh::at(partial.clone())))
+            }
+            None => Fresh::beside(&self.path).await,
+        }
     }
 
     /// Begins the state file, with what is there already.
@@ -185,6 +205,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         &self,
         part: u64,
         now: &State,
+        partial: &Path,
         notes: Option<&(Mutex<File>, &Path)>,
     ) -> Result<(u64, Crc32c)> {
         let range = range(part, now);
@@ -192,10 +213,10 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         if object.range != range || object.meta.tag != now.tag {
             return Err(corrupt("a range that was not asked for", &self.get));
         }
-        let wrong = || local("can't write", &self.partial);
-        let mut file = self.open(OpenOptions::new().write(true)).await?;
+        let wrong = || local("can't write", partial);
+        let mut file = OpenOptions::new().write(true).open(partial).await.map_err(wrong())?;
         file.seek(SeekFrom::Start(range.start)).await.map_err(wrong())?;
-        let checksum = pour(object, &mut file, &self.partial, &self.gauge).await?;
+        let checksum = pour(object, &mut file, partial, &self.gauge).await?;
         if let Some((notes, path)) = notes {
             let line = line(&Noted { part, checksum })?;
             let mut notes = notes.lock().await;
@@ -205,25 +226,17 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         Ok((part, checksum))
     }
 
-    async fn open(&self, options: &mut OpenOptions) -> Result<File> {
-        options.open(&self.partial).await.map_err(local("can't write", &self.partial))
-    }
-
     /// Whether the whole is what its writer said. What others than MVI wrote may say nothing.
     fn check(&self, whole: Crc32c) -> Result<()> {
         let wanted = self.meta.checksum.unwrap_or(whole);
-        whole.check(wanted).map_err(|e| e.at("blob.get", &self.get.bucket))
+        let checked = whole.check(wanted);
+        checked.map_err(|e| e.with_applied(Applied::No).at("blob.get", &self.get.bucket))
     }
 
     /// Puts what is whole in its place.
-    async fn finish(&self, mut guard: Fresh) -> Result<()> {
-        disk::blocking("can't write", &self.partial, |partial| {
-            fs::File::options().write(true).open(partial)?.sync_all()
-        })
-        .await?;
-        disk::move_to(self.partial.clone(), &self.path).await?;
-        guard.0 = None;
-        self.forget().await
+    async fn finish(&self, fresh: Fresh) -> Result<()> {
+        fresh.settle(&self.path).await?;
+        done(self.forget().await)
     }
 
     async fn forget(&self) -> Result<()> {
@@ -235,29 +248,68 @@ impl<B: Blob + ?Sized> Job<'_, B> {
 
     /// Removes what is of no use any more. The caller is told of what led here, not of this.
     async fn give_up(&self) {
-        let _ = disk::remove(&self.partial).await;
+        if let Some(partial) = &self.partial {
+            let _ = disk::remove(partial).await;
+        }
         let _ = self.forget().await;
     }
 }
 
 /// A file that is not whole yet, and is removed where it never is.
-pub(in crate::blob) struct Fresh(pub(in crate::blob) Option<PathBuf>);
+pub(in crate::blob) struct Fresh {
+    path: PathBuf,
+    /// It stays all the same.
+    stays: bool,
+}
 
 impl Fresh {
-    /// A name beside `path` that nobody else in this process or another uses.
-    pub(in crate::blob) fn name(path: &Path) -> Result<PathBuf> {
+    fn at(path: PathBuf) -> Self {
+        Self { path, stays: false }
+    }
+
+    pub(in crate::blob) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes one beside `path`, under a name that nobody else uses.
+    pub(in crate::blob) async fn beside(path: &Path) -> Result<(File, Self)> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        // Short, since the name beside it may be as long as names can be.
         disk::beside(path, "")?;
-        Ok(path.with_file_name(format!(".{}-{next}{PARTIAL}", std::process::id())))
+        let made = disk::blocking("can't write", path, |path| {
+            loop {
+                let next = NEXT.fetch_add(1, Ordering::Relaxed);
+                // Short, since the name beside it may be as long as names can be.
+                let name = format!(".{}-{next}{PARTIAL}", std::process::id());
+                let fresh = path.with_file_name(name);
+                match disk::create_new(&fresh) {
+                    // Whoever is dropped while this is made drops what was made.
+                    Ok(file) => return Ok((file, Self::at(fresh))),
+                    // Processes have the same number in two containers.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        });
+        let (file, fresh) = made.await?;
+        Ok((File::from_std(file), fresh))
+    }
+
+    /// Puts it, which is whole, in its place.
+    pub(in crate::blob) async fn settle(mut self, path: &Path) -> Result<()> {
+        disk::blocking("can't write", &self.path, |it| {
+            fs::File::options().write(true).open(it)?.sync_all()
+        })
+        .await?;
+        disk::move_to(self.path.clone(), path).await?;
+        self.stays = true;
+        Ok(())
     }
 }
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            let _ = fs::remove_file(path);
+        if !self.stays {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -271,46 +323,31 @@ pub(in crate::blob) async fn pour(
     mut object: Object,
     file: &mut File,
     path: &Path,
-    gauge: impl Tell,
+    gauge: &Gauge,
 ) -> Result<Crc32c> {
     let wrong = || local("can't write", path);
     let mut left = object.length();
     let mut seen = Crc32c::default();
     while let Some(chunk) = object.body.try_next().await? {
-        let Some(rest) = left.checked_sub(chunk.len() as u64) else { break };
-        left = rest;
+        if chunk.is_empty() {
+            continue;
+        }
+        // What is too much is found out too.
+        left = left.checked_sub(chunk.len() as u64).ok_or_else(wrong_length)?;
         seen = seen.append(&chunk);
         file.write_all(&chunk).await.map_err(wrong())?;
-        gauge.tell(chunk.len() as u64);
-        if left == 0 {
-            // What is too much is found out too.
-            while let Some(more) = object.body.try_next().await? {
-                left += more.len() as u64;
-            }
-            break;
-        }
+        gauge.add(chunk.len() as u64);
     }
     if left > 0 {
-        let message = "a body of another length than it should have";
-        return Err(Error::new(ErrorKind::Corrupt, message));
+        return Err(wrong_length());
     }
     file.flush().await.map_err(wrong())?;
     Ok(seen)
 }
 
-/// Is told how many bytes have come.
-pub(in crate::blob) trait Tell: Send + Sync {
-    fn tell(&self, bytes: u64);
-}
-
-impl Tell for &Gauge {
-    fn tell(&self, bytes: u64) {
-        self.add(bytes);
-    }
-}
-
-impl Tell for () {
-    fn tell(&self, _: u64) {}
+fn wrong_length() -> Error {
+    let message = "a body of another length than it should have";
+    Error::new(ErrorKind::Corrupt, message).with_applied(Applied::No)
 }
 
 /// How many ranges there are.
@@ -335,8 +372,7 @@ fn joined(there: &BTreeMap<u64, Crc32c>, state: &State) -> Crc32c {
 }
 
 fn line(it: &impl Serialize) -> Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(it)
-        .map_err(|e| Error::new(ErrorKind::Internal, "can't write a state").with_source(e))?;
+    let mut line = disk::json(it)?;
     line.push(b'\n');
     Ok(line)
 }
@@ -359,8 +395,9 @@ async fn verify(
         .filter(|(part, _)| *part < count(state))
         .map(|(part, checksum)| (part, checksum, range(part, state)))
         .collect();
-    disk::blocking("can't read", path, move |path| {
-        let mut file = match fs::File::open(path) {
+    let owned = path.to_owned();
+    let there = read::on_disk(move |waited| {
+        let file = match fs::File::open(owned) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(error),
@@ -369,27 +406,16 @@ async fn verify(
             return Ok(BTreeMap::new());
         }
         let mut there = BTreeMap::new();
-        let mut buffer = vec![0; 256 << 10];
         for (part, checksum, range) in noted {
-            file.seek(SeekFrom::Start(range.start))?;
-            let mut body = (&mut file).take(length(&range));
-            let mut found = Crc32c::default();
-            loop {
-                let read = body.read(&mut buffer)?;
-                if read == 0 {
-                    break;
-                }
-                found = found.append(&buffer[..read]);
-            }
-            if found == checksum {
+            if read::checksum(&file, range, waited)? == checksum {
                 there.insert(part, checksum);
             }
         }
         Ok(there)
-    })
-    .await
+    });
+    there.await.map_err(local("can't read", path))
 }
 
 fn corrupt(message: &str, get: &Get) -> Error {
-    Error::new(ErrorKind::Corrupt, message).at("blob.get", &get.bucket)
+    Error::new(ErrorKind::Corrupt, message).with_applied(Applied::No).at("blob.get", &get.bucket)
 }

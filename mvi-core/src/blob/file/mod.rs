@@ -14,11 +14,11 @@ mod put;
 pub(super) mod read;
 
 pub(super) use get::{Fresh, get, pour};
-pub(super) use put::put;
+pub(super) use put::{put, send};
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -50,7 +50,7 @@ pub struct Progress {
 pub struct OnProgress(Arc<dyn Fn(Progress) + Send + Sync>);
 
 impl OnProgress {
-    /// Calls `tell` when a part is done.
+    /// Calls `tell` when a part is sent, or some of one has come.
     pub fn new(tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
@@ -138,8 +138,9 @@ impl PutFile {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
-        let Self { put, path: _, state: _, part_bytes, parallel, progress: _ } = self;
+        let Self { put, path, state, part_bytes, parallel, progress: _ } = self;
         put.check()?;
+        check_state(state.as_deref(), path)?;
         check_parts(*part_bytes, MIN_PART_BYTES, *parallel)
     }
 }
@@ -162,7 +163,8 @@ pub struct GetFile {
     pub path: PathBuf,
     /// Where to keep what is needed to go on after a crash; it can't go on, unless set. Its folder must be there.
     pub state: Option<PathBuf>,
-    /// How large the ranges are that are read, 1 MiB to 5 GiB; [as parts are](super::parts::part_bytes), unless set.
+    /// How large the ranges are that are read, 1 MiB to 5 GiB; [as parts are](super::parts::part_bytes), unless set. There may be at
+    /// most 1,000,000 of them.
     pub part_bytes: Option<u64>,
     /// How many ranges are under way at a time: 1 to 256; 4, unless set.
     pub parallel: usize,
@@ -183,8 +185,9 @@ impl GetFile {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
-        let Self { get, path: _, state: _, part_bytes, parallel, progress: _ } = self;
+        let Self { get, path, state, part_bytes, parallel, progress: _ } = self;
         get.check()?;
+        check_state(state.as_deref(), path)?;
         if get.range.is_some() {
             return invalid("a range to be read into a file, wanted the whole object");
         }
@@ -207,8 +210,22 @@ fn check_parts(part_bytes: Option<u64>, least: u64, parallel: usize) -> Result<(
     Ok(())
 }
 
+/// A state is no file that is moved, nor one beside it that is not whole yet.
+fn check_state(state: Option<&Path>, path: &Path) -> Result<()> {
+    let Some(state) = state else { return Ok(()) };
+    let absolute = |it: &Path| std::path::absolute(it).unwrap_or_else(|_| it.to_owned());
+    let (state, path) = (absolute(state), absolute(path));
+    let is_partial =
+        |it: &Path, of: &Path| disk::beside(of, disk::PARTIAL).is_ok_and(|part| part == *it);
+    if state == path || is_partial(&state, &path) || is_partial(&path, &state) {
+        let state = disk::named(&state);
+        return invalid(format!("{state} can't be the state and a file that is moved"));
+    }
+    Ok(())
+}
+
 /// Counts what is done, and tells.
-struct Gauge {
+pub(super) struct Gauge {
     done: AtomicU64,
     total: u64,
     tell: Option<OnProgress>,
@@ -218,6 +235,11 @@ impl Gauge {
     /// Nothing is done yet.
     fn new(total: u64, tell: Option<OnProgress>) -> Self {
         Self { done: AtomicU64::new(0), total, tell }
+    }
+
+    /// One that tells nobody.
+    pub(super) fn silent() -> Self {
+        Self::new(0, None)
     }
 
     /// One task does all of a transfer's work, so that what is told comes in its order.

@@ -1,6 +1,13 @@
 //! A file up.
 
-use std::{collections::HashMap, fs::File, io, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -10,19 +17,23 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Gauge, PutFile,
-    disk::{self, Kept, Stamp, local, named},
+    disk::{self, Kept, Stamp, done, local, named},
     read::{self, Pool},
 };
 use crate::{
     Applied, Error, ErrorKind, Result,
     blob::{
-        Blob, Body, Complete, Crc32c, Meta, Part, PartNumber, Put, Tag, Upload, check::invalid,
+        Blob, Body, Complete, Crc32c, MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES, Meta, Part,
+        PartNumber, Put, Replay, Tag, Upload,
+        check::{check_size, invalid},
         parts,
     },
 };
 
 const FORMAT: &str = "mvi put_file";
 const VERSION: u32 = 1;
+/// How often parts that a bucket has lost are sent again.
+const MENDS: u32 = 2;
 
 /// What is kept to go on: it is written once, and says nothing of parts, since the bucket has them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,6 +60,15 @@ pub(in crate::blob) async fn put<B: Blob + ?Sized>(blob: &B, request: PutFile) -
     let PutFile { put, path, state, part_bytes, parallel, progress } = request;
     let open = Open::new(path).await?;
     let length = open.stamp.bytes;
+    // What can't come to a good end is told of before anything is sent.
+    check_size(length)?;
+    let bytes = part_bytes.unwrap_or_else(|| parts::part_bytes(length));
+    if !fits(length, bytes) {
+        let path = named(&open.path);
+        return invalid(format!(
+            "{path} of {length} bytes, wanted at most {MAX_PARTS} parts of {bytes} bytes"
+        ));
+    }
     let gauge = Gauge::new(length, progress);
     let kept = match &state {
         Some(path) => disk::state::<State>(path, FORMAT, VERSION).await?.0,
@@ -59,19 +79,19 @@ pub(in crate::blob) async fn put<B: Blob + ?Sized>(blob: &B, request: PutFile) -
         Kept::Nothing => None,
         Kept::State(it) if !in_one && it.is_of(&put, &open.stamp, part_bytes)? => Some(it),
         Kept::State(it) => {
-            give_up(blob, &it.upload).await?;
+            leave(blob, &it.upload).await?;
             None
         }
         Kept::Foreign(found) => {
             // What another version began can be ended, at least.
             if let Some(Ok(upload)) = found.get("upload").cloned().map(serde_json::from_value) {
-                give_up(blob, &upload).await?;
+                leave(blob, &upload).await?;
             }
             None
         }
     };
     if in_one {
-        let meta = blob.put(put, Body::File(open.path)).await?;
+        let meta = in_one_call(blob, put, &open).await?;
         if let Some(state) = &state {
             done(disk::remove(state).await)?;
         }
@@ -87,11 +107,49 @@ pub(in crate::blob) async fn put<B: Blob + ?Sized>(blob: &B, request: PutFile) -
         Begun::Done(meta) => Ok(meta),
         Begun::Parts(upload, part_bytes, stored) => job.run(upload, part_bytes, stored).await,
         Begun::Nothing => {
-            let part_bytes = part_bytes.unwrap_or_else(|| parts::part_bytes(length));
-            let upload = job.start(part_bytes).await?;
-            job.run(upload, part_bytes, HashMap::new()).await
+            let upload = job.start(bytes).await?;
+            job.run(upload, bytes, HashMap::new()).await
         }
     }
+}
+
+/// Writes an object from a file in one call.
+pub(in crate::blob) async fn send<B: Blob + ?Sized>(
+    blob: &B,
+    put: Put,
+    path: PathBuf,
+) -> Result<Meta> {
+    let open = Open::new(path).await?;
+    check_size(open.stamp.bytes)?;
+    in_one_call(blob, put, &open).await
+}
+
+async fn in_one_call<B: Blob + ?Sized>(blob: &B, put: Put, open: &Open) -> Result<Meta> {
+    let length = open.stamp.bytes;
+    if length <= parts::PART_BYTES {
+        let (bytes, _) = open.part(0..length).await?;
+        open.check().await?;
+        return blob.put(put, Body::Bytes(bytes)).await;
+    }
+    // More is read as it is sent. What changes meanwhile has another checksum by then, and is not stored.
+    let checksum = match put.checksum {
+        Some(checksum) => checksum,
+        None => open.checksum(0..length).await?,
+    };
+    open.check().await?;
+    let body = Body::Replay(Replay::of_file(length, Arc::clone(&open.file)));
+    match blob.put(put.checksum(checksum), body).await {
+        Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Invalid) => {
+            let changed = open.check().await.err().map(|it| it.with_applied(e.applied()));
+            Err(changed.unwrap_or(e))
+        }
+        other => other,
+    }
+}
+
+/// Whether a file of `length` bytes goes in parts of so many.
+fn fits(length: u64, part_bytes: u64) -> bool {
+    length.div_ceil(part_bytes.max(1)) <= u64::from(MAX_PARTS)
 }
 
 impl State {
@@ -99,6 +157,9 @@ impl State {
     fn is_of(&self, put: &Put, file: &Stamp, part_bytes: Option<u64>) -> Result<bool> {
         Ok((&self.upload.bucket, &self.upload.key) == (&put.bucket, &put.key)
             && self.file == *file
+            // Whatever has become of the state file.
+            && (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&self.part_bytes)
+            && fits(file.bytes, self.part_bytes)
             && part_bytes.is_none_or(|it| it == self.part_bytes)
             && self.settings == settings(put)?)
     }
@@ -106,8 +167,7 @@ impl State {
 
 /// What an upload is started with, as far as it can't be seen from outside.
 fn settings(put: &Put) -> Result<String> {
-    let text = serde_json::to_vec(&(&put.properties, &put.encryption))
-        .map_err(|e| Error::new(ErrorKind::Internal, "can't write a state").with_source(e))?;
+    let text = disk::json(&(&put.properties, &put.encryption))?;
     Ok(HEXLOWER.encode(&Sha256::digest(&text)))
 }
 
@@ -142,9 +202,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
                 file: self.open.stamp.clone(),
                 settings: settings(&self.put)?,
             };
-            let text = serde_json::to_vec(&state)
-                .map_err(|e| Error::new(ErrorKind::Internal, "can't write a state").with_source(e));
-            let kept = match text {
+            let kept = match disk::json(&state) {
                 Ok(text) => disk::replace(path, text).await,
                 Err(error) => Err(error),
             };
@@ -157,8 +215,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
     }
 
     async fn resume(&self, upload: Upload, part_bytes: u64) -> Result<Begun> {
-        let stored = self.blob.parts(&upload).map_ok(|it| (it.number, it)).try_collect().await;
-        match stored {
+        match self.stored(&upload).await {
             Ok(stored) => return Ok(Begun::Parts(upload, part_bytes, stored)),
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(e),
@@ -173,8 +230,14 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             part.checksum = Some(self.open.checksum(range).await?);
             made.push(part);
         }
-        match self.complete(upload, made).await {
-            Ok(meta) if meta.size == self.open.stamp.bytes => {
+        let complete = Complete::new(upload, made);
+        let whole = complete.whole_checksum();
+        match self.complete(complete).await {
+            // A file that was rewritten since may have the length and the time that it had.
+            Ok(meta)
+                if meta.size == self.open.stamp.bytes
+                    && meta.checksum.is_none_or(|it| Some(it) == whole) =>
+            {
                 self.gauge.add(meta.size);
                 self.forget().await?;
                 Ok(Begun::Done(meta))
@@ -191,6 +254,11 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         }
     }
 
+    /// The parts that the bucket has.
+    async fn stored(&self, upload: &Upload) -> Result<HashMap<PartNumber, Part>> {
+        self.blob.parts(upload).map_ok(|it| (it.number, it)).try_collect().await
+    }
+
     /// Sends what is not stored, and makes the object of all.
     async fn run(
         &self,
@@ -199,35 +267,70 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         stored: HashMap<PartNumber, Part>,
     ) -> Result<Meta> {
         let sent = self.send(&upload, part_bytes, &stored).await;
-        let parts = match sent {
+        let mut parts = match sent {
             Ok(parts) => parts,
-            Err((error, is_over)) => {
-                // Without a state nobody can go on.
-                if is_over || self.state.is_none() {
-                    self.end(&upload).await;
-                }
-                return Err(error.with_applied(Applied::No));
-            }
+            Err((error, is_over)) => return self.fail(&upload, unseen(error), is_over).await,
         };
-        match self.complete(upload.clone(), parts).await {
-            Ok(meta) => {
-                self.forget().await?;
-                Ok(meta)
-            }
-            Err(error) => {
-                let is_over = matches!(
-                    error.kind(),
-                    ErrorKind::Conflict
-                        | ErrorKind::Invalid
-                        | ErrorKind::Corrupt
-                        | ErrorKind::NotFound
-                );
-                if is_over || self.state.is_none() {
-                    self.end(&upload).await;
+        let mut mends = 0;
+        loop {
+            let complete = Complete::new(upload.clone(), parts.clone());
+            let error = match self.complete(complete).await {
+                Ok(meta) => {
+                    self.forget().await?;
+                    return Ok(meta);
                 }
-                Err(error)
+                Err(error) => error,
+            };
+            if error.kind() == ErrorKind::Invalid && mends < MENDS {
+                mends += 1;
+                match self.mend(&upload, part_bytes, &parts).await {
+                    Ok(Some(mended)) => {
+                        parts = mended;
+                        continue;
+                    }
+                    Ok(None) => {}
+                    Err((error, is_over)) => {
+                        return self.fail(&upload, unseen(error), is_over).await;
+                    }
+                }
             }
+            let is_over = matches!(
+                error.kind(),
+                ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::NotFound
+            );
+            return self.fail(&upload, error, is_over).await;
         }
+    }
+
+    /// Without a state nobody can go on.
+    async fn fail(&self, upload: &Upload, error: Error, is_over: bool) -> Result<Meta> {
+        if is_over || self.state.is_none() {
+            self.end(upload).await;
+        }
+        Err(error)
+    }
+
+    /// Sends again what was stored and is lost, and returns all parts; nothing where the bucket has them as they were stored.
+    async fn mend(
+        &self,
+        upload: &Upload,
+        part_bytes: u64,
+        parts: &[Part],
+    ) -> Result<Option<Vec<Part>>, (Error, bool)> {
+        let stored = self.stored(upload).await.map_err(|e| is_over(e, false))?;
+        let is_there = |it: &&Part| stored.get(&it.number).is_some_and(|at| at.tag == it.tag);
+        let there: HashMap<_, _> =
+            parts.iter().filter(is_there).map(|it| (it.number, it.clone())).collect();
+        if there.len() == parts.len() {
+            return Ok(None);
+        }
+        let all = parts::ranges(self.open.stamp.bytes, part_bytes);
+        let mended = stream::iter(all)
+            .map_ok(|(number, range)| self.unless(there.get(&number), upload, number, range))
+            .try_buffered(self.parallel)
+            .try_collect()
+            .await;
+        self.sent(mended).await.map(Some)
     }
 
     /// Sends the parts. An error says whether it is of no use to go on with the upload.
@@ -243,24 +346,24 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             .try_buffer_unordered(self.parallel)
             .try_collect()
             .await;
-        let mut parts: Vec<Part> = match sent {
-            Ok(parts) => parts,
-            Err(error) => {
-                let is_gone = error.kind() == ErrorKind::NotFound;
-                let has_changed = !self.open.is_unchanged().await.unwrap_or(false);
-                return Err((error, is_gone || has_changed));
-            }
-        };
-        match self.open.is_unchanged().await {
-            Ok(true) => {}
-            Ok(false) => {
-                let path = named(&self.open.path);
-                return Err((Error::invalid(format!("{path} changed while it was sent")), true));
-            }
-            Err(error) => return Err((error, false)),
-        }
+        let mut parts = self.sent(sent).await?;
         parts.sort_unstable_by_key(|it| it.number);
         Ok(parts)
+    }
+
+    /// What was sent, if it is of one file.
+    async fn sent(&self, sent: Result<Vec<Part>>) -> Result<Vec<Part>, (Error, bool)> {
+        match sent {
+            Ok(parts) => match self.open.is_unchanged().await {
+                Ok(true) => Ok(parts),
+                Ok(false) => Err((self.open.changed(), true)),
+                Err(error) => Err((error, false)),
+            },
+            Err(error) => {
+                let has_changed = !self.open.is_unchanged().await.unwrap_or(false);
+                Err(is_over(error, has_changed))
+            }
+        }
     }
 
     /// Sends one part, unless it is stored as the file has it.
@@ -284,15 +387,33 @@ impl<B: Blob + ?Sized> Job<'_, B> {
                 return Ok(part);
             }
         }
-        let (piece, checksum) = self.open.part(range).await?;
-        let part = parts::store(self.blob, upload, number, piece, checksum).await?;
+        let part = self.part(upload, number, range).await?;
         self.gauge.add(size);
         Ok(part)
     }
 
-    async fn complete(&self, upload: Upload, parts: Vec<Part>) -> Result<Meta> {
+    /// Sends one part, unless there is one.
+    async fn unless(
+        &self,
+        there: Option<&Part>,
+        upload: &Upload,
+        number: PartNumber,
+        range: Range<u64>,
+    ) -> Result<Part> {
+        match there {
+            Some(part) => Ok(part.clone()),
+            None => self.part(upload, number, range).await,
+        }
+    }
+
+    async fn part(&self, upload: &Upload, number: PartNumber, range: Range<u64>) -> Result<Part> {
+        let (piece, checksum) = self.open.part(range).await?;
+        parts::store(self.blob, upload, number, piece, checksum).await
+    }
+
+    async fn complete(&self, complete: Complete) -> Result<Meta> {
         let Put { mode, checksum, .. } = &self.put;
-        let complete = Complete::new(upload, parts).mode(mode.clone());
+        let complete = complete.mode(mode.clone());
         let whole = complete.whole_checksum();
         if let (Some(found), Some(wanted)) = (whole, checksum) {
             found.check(*wanted).map_err(|e| e.with_applied(Applied::No))?;
@@ -317,6 +438,26 @@ impl<B: Blob + ?Sized> Job<'_, B> {
     }
 }
 
+/// An error on the way to an object that is not there yet.
+fn unseen(error: Error) -> Error {
+    error.with_applied(Applied::No)
+}
+
+/// An error, and whether it is of no use to go on with the upload.
+fn is_over(error: Error, has_changed: bool) -> (Error, bool) {
+    let is_gone = error.kind() == ErrorKind::NotFound;
+    (error, is_gone || has_changed)
+}
+
+/// Aborts what was begun before and is not to be gone on with. What can't be aborted at all is left to the bucket's clean-up, or no
+/// call could be made with its state any more.
+async fn leave<B: Blob + ?Sized>(blob: &B, upload: &Upload) -> Result<()> {
+    match give_up(blob, upload).await {
+        Err(e) if e.is_retryable() => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// Aborts what was begun before, in a bucket that may be gone.
 async fn give_up<B: Blob + ?Sized>(blob: &B, upload: &Upload) -> Result<()> {
     match blob.abort_upload(upload).await {
@@ -325,22 +466,20 @@ async fn give_up<B: Blob + ?Sized>(blob: &B, upload: &Upload) -> Result<()> {
     }
 }
 
-/// The object is there, whatever became of the state.
-fn done(removed: Result<()>) -> Result<()> {
-    removed.map_err(|e| e.with_applied(Applied::Yes))
-}
-
 impl Open {
     async fn new(path: PathBuf) -> Result<Self> {
         let opened = disk::blocking("can't read", &path, |path| {
+            // To open a pipe waits for whoever writes to it.
+            if !fs::metadata(path)?.is_file() {
+                return Ok(None);
+            }
             let file = File::open(path)?;
             let meta = file.metadata()?;
-            Ok((file, meta))
+            Ok(meta.is_file().then_some((file, meta)))
         });
-        let (file, meta) = opened.await?;
-        if !meta.is_file() {
+        let Some((file, meta)) = opened.await? else {
             return invalid(format!("{} is no file", named(&path)));
-        }
+        };
         Ok(Self { file: Arc::new(file), stamp: Stamp::of(&meta), path, pool: Pool::default() })
     }
 
@@ -348,6 +487,15 @@ impl Open {
         let file = Arc::clone(&self.file);
         let meta = disk::blocking("can't read", &self.path, move |_| file.metadata());
         Ok(Stamp::of(&meta.await?) == self.stamp)
+    }
+
+    /// Fails where it has changed.
+    async fn check(&self) -> Result<()> {
+        if self.is_unchanged().await? { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> Error {
+        Error::invalid(format!("{} changed while it was sent", named(&self.path)))
     }
 
     /// These of its bytes, and their checksum.

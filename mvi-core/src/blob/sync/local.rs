@@ -1,14 +1,19 @@
 //! The side of a sync that is a directory.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
-use super::{Skipped, disk};
+use super::{
+    PARTIAL, Skipped,
+    disk::{self, local},
+};
 use crate::{
     Result,
-    blob::{Crc32c, file::disk::PARTIAL},
+    blob::{Crc32c, file::read},
 };
 
 /// A file below the directory.
@@ -73,23 +78,17 @@ pub(super) async fn walk(dir: &Path) -> Result<Option<Walked>> {
 
 /// The checksum of a file; none, where there is no such file any more.
 pub(super) async fn checksum(path: &Path) -> Result<Option<Crc32c>> {
-    disk::blocking("can't read", path, |path| {
-        let mut file = match fs::File::open(path) {
+    let owned = path.to_owned();
+    let checksum = read::on_disk(move |waited| {
+        let file = match fs::File::open(owned) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut checksum = Crc32c::default();
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let read = io::Read::read(&mut file, &mut buffer)?;
-            if read == 0 {
-                return Ok(Some(checksum));
-            }
-            checksum = checksum.append(&buffer[..read]);
-        }
-    })
-    .await
+        let bytes = file.metadata()?.len();
+        read::checksum(&file, 0..bytes, waited).map(Some)
+    });
+    checksum.await.map_err(local("can't read", path))
 }
 
 /// The path, below a directory, of what the rest of a key says; or why there is none.
@@ -114,13 +113,15 @@ pub(super) fn below(rest: &str) -> Result<PathBuf, &'static str> {
     Ok(path)
 }
 
-/// Where a file goes; makes what is above it, where that is to be. Or says why it can't go there.
+/// Where a file goes; makes what is above it, where that is to be. Or says why it can't go there. What is `gone` is as if it were not
+/// there, or would not be where this is made.
 pub(super) async fn place(
     dir: &Path,
     below: &Path,
     make: bool,
+    gone: &Arc<BTreeSet<PathBuf>>,
 ) -> Result<Result<PathBuf, &'static str>> {
-    let below = below.to_owned();
+    let (below, gone) = (below.to_owned(), Arc::clone(gone));
     disk::blocking("can't write below", dir, move |dir| {
         let mut path = dir.to_owned();
         if make {
@@ -131,6 +132,7 @@ pub(super) async fn place(
             path.push(part);
             let is_last = parts.peek().is_none();
             let kind = match fs::symlink_metadata(&path) {
+                Ok(_) if !make && gone.contains(&path) => continue,
                 Ok(meta) => meta.file_type(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     if make && !is_last {
@@ -153,9 +155,12 @@ pub(super) async fn place(
             }
             if is_last && kind.is_dir() {
                 // An empty one is nothing that anybody would miss.
-                if make && fs::remove_dir(&path).is_err() {
+                let is_free = if make { clear(&path).is_ok() } else { is_hollow(&path, &gone)? };
+                if !is_free {
                     return Ok(Err("a directory is where it would go"));
                 }
+            } else if is_last && !kind.is_file() {
+                return Ok(Err("what is no file is where it would go"));
             } else if !is_last && !kind.is_dir() {
                 return Ok(Err("a file is where its directory would be"));
             }
@@ -163,4 +168,32 @@ pub(super) async fn place(
         Ok(Ok(path))
     })
     .await
+}
+
+/// Whether a directory has nothing but directories, once what is `gone` is.
+fn is_hollow(dir: &Path, gone: &BTreeSet<PathBuf>) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        let is_hollow = if entry.file_type()?.is_dir() {
+            is_hollow(&path, gone)?
+        } else {
+            gone.contains(&path)
+        };
+        if !is_hollow {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes a directory that has nothing but directories; one that has more stays, with all of them.
+fn clear(dir: &Path) -> io::Result<()> {
+    if !is_hollow(dir, &BTreeSet::new())? {
+        return Err(io::ErrorKind::DirectoryNotEmpty.into());
+    }
+    for entry in fs::read_dir(dir)? {
+        clear(&entry?.path())?;
+    }
+    fs::remove_dir(dir)
 }

@@ -6,19 +6,22 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::local::{Local, Walked};
 use super::{
-    Blob, Body, Crc32c, Entry, Get, Head, Key, List, Listed, Properties, Put, Target,
+    Blob, Crc32c, Entry, Get, Head, Key, List, Listed, Properties, Put, Target,
     check::invalid,
     file::{
-        Fresh,
-        disk::{self, local as failed, named},
-        pour,
+        Fresh, Gauge,
+        disk::{self, PARTIAL, named},
+        pour, send,
     },
     many::{delete_all, told},
     parts::PARALLEL,
@@ -85,7 +88,8 @@ pub struct SyncDir {
     pub extra: Extra,
     /// Whether anything is changed; it is, unless set.
     pub run: Run,
-    /// What is written on an object that is sent up; nothing, unless set.
+    /// What is written on an object that is sent up; nothing, unless set. On the way down there is nothing to write it on: then it is
+    /// not to be set.
     pub properties: Option<PropertiesOf>,
     /// How many files are compared or sent at a time: 1 to 256; 4, unless set.
     pub parallel: usize,
@@ -159,16 +163,11 @@ impl SyncDir {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
-        let Self {
-            dir: _,
-            bucket,
-            prefix,
-            direction: _,
-            extra: _,
-            run: _,
-            properties: _,
-            parallel,
-        } = self;
+        let Self { dir: _, bucket, prefix, direction, extra: _, run: _, properties, parallel } =
+            self;
+        if *direction == Direction::Down && properties.is_some() {
+            return invalid("properties of what comes down: files have none");
+        }
         if !(1..=256).contains(parallel) {
             return invalid(format!("{parallel} files at a time, wanted 1 to 256"));
         }
@@ -210,13 +209,13 @@ impl Skipped {
 
 pub(super) async fn sync<B: Blob + ?Sized>(blob: &B, request: SyncDir) -> Result<Synced> {
     request.check()?;
-    let job = Job { blob, request };
+    let job = Job { blob, request, removed: AtomicU64::new(0), changing: AtomicUsize::new(0) };
     let mut done = Synced::default();
     let outcome = match job.request.direction {
         Direction::Up => job.up(&mut done).await,
         Direction::Down => job.down(&mut done).await,
     };
-    outcome.map_err(|e| partly(&job.request.bucket, &done, e))?;
+    outcome.map_err(|e| job.partly(&done, e))?;
     done.written.sort_unstable();
     done.removed.sort_unstable();
     done.skipped.sort_unstable();
@@ -226,6 +225,10 @@ pub(super) async fn sync<B: Blob + ?Sized>(blob: &B, request: SyncDir) -> Result
 struct Job<'a, B: ?Sized> {
     blob: &'a B,
     request: SyncDir,
+    /// How many are removed, those of a call included that failed after some of them.
+    removed: AtomicU64,
+    /// How many changes are under way: what becomes of them is not known where another fails.
+    changing: AtomicUsize,
 }
 
 /// What became of one file.
@@ -274,11 +277,24 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             put.check()?;
             puts.insert(key, (put, file));
         }
+        let left: BTreeSet<_> = skipped.iter().map(|it| format!("{prefix}{}", it.what)).collect();
         done.skipped.extend(skipped);
         let there = self.listed().await?;
         let mut extra = Vec::new();
         if self.request.extra == Extra::Remove {
-            extra.extend(there.keys().filter(|it| !puts.contains_key(*it)).cloned());
+            for key in there.keys().filter(|it| !puts.contains_key(*it)) {
+                let text = key.as_str();
+                // What is left alone here is there too, with all below it.
+                let mut above = text.match_indices('/').map(|(at, _)| &text[..at]);
+                if left.contains(text) || above.any(|it| left.contains(it)) {
+                    continue;
+                }
+                if text.ends_with(PARTIAL) {
+                    done.skipped.push(Skipped::new(text, "its name is kept for transfers"));
+                } else {
+                    extra.push(key.clone());
+                }
+            }
         }
         let puts = puts.into_values();
         let mut sent = stream::iter(puts.map(|(put, file)| self.send(put, file, &there)))
@@ -291,7 +307,9 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             for chunk in extra.chunks(1_000) {
                 let mut removed = 0;
                 let targets = stream::iter(chunk.to_vec()).map(|it| Ok(Target::from(it))).boxed();
-                delete_all(self.blob, bucket, targets, &mut removed).await?;
+                let outcome = delete_all(self.blob, bucket, targets, &mut removed).await;
+                self.removed.fetch_add(removed, Ordering::Relaxed);
+                outcome?;
                 done.removed.extend_from_slice(chunk);
             }
         } else {
@@ -309,7 +327,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
                 Entry::Prefix(_) => None,
             })
         });
-        objects.try_collect().await
+        objects.try_collect().await.map_err(unchanged)
     }
 
     async fn send(&self, put: Put, file: Local, there: &BTreeMap<Key, Listed>) -> Result<Outcome> {
@@ -321,7 +339,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         }
         let mut bytes = file.bytes;
         if self.is_real() {
-            bytes = self.blob.put(put, Body::File(file.path)).await?.size;
+            bytes = self.change(send(self.blob, put, file.path)).await?.size;
         }
         Ok(Outcome::Written(key, bytes))
     }
@@ -335,7 +353,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         let meta = match self.blob.head(head).await {
             Ok(meta) => meta,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(e) => return Err(e),
+            Err(e) => return Err(unchanged(e)),
         };
         let Some(wanted) = meta.checksum else { return Ok(false) };
         if meta.size != file.bytes {
@@ -371,15 +389,17 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             done.skipped.push(Skipped::new(listed.key.as_str(), why));
             false
         });
+        let mut gone = BTreeSet::new();
         if self.request.extra == Extra::Remove {
-            self.remove_files(&files, &there, done).await?;
+            gone = self.remove_files(&files, &there, done).await?;
         }
+        let gone = Arc::new(gone);
         let files: BTreeMap<&str, &Local> =
             files.iter().map(|it| (it.below.as_str(), it)).collect();
         let fetched = wanted.into_iter().map(|(path, listed)| {
             let below = listed.key.as_str().strip_prefix(prefix.as_str()).unwrap_or_default();
             let file = files.get(below).copied();
-            self.fetch(path, listed, file)
+            self.fetch(path, listed, file, &gone)
         });
         let mut fetched = stream::iter(fetched).buffer_unordered(self.request.parallel);
         while let Some(outcome) = fetched.next().await {
@@ -388,13 +408,14 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         Ok(())
     }
 
-    /// Removes the files that the bucket has not. It comes first: what is written may need their places.
+    /// Removes the files that the bucket has not, and returns their paths. It comes first: what is written may need their places.
     async fn remove_files(
         &self,
         files: &[Local],
         there: &BTreeMap<Key, Listed>,
         done: &mut Synced,
-    ) -> Result<()> {
+    ) -> Result<BTreeSet<PathBuf>> {
+        let mut gone = BTreeSet::new();
         for file in files {
             match Key::new(format!("{}{}", self.request.prefix, file.below)) {
                 Ok(key) if there.contains_key(&key) => {}
@@ -402,16 +423,24 @@ impl<B: Blob + ?Sized> Job<'_, B> {
                     if self.is_real() {
                         disk::blocking("can't remove", &file.path, |it| std::fs::remove_file(it))
                             .await?;
+                        self.removed.fetch_add(1, Ordering::Relaxed);
                     }
+                    gone.insert(file.path.clone());
                     done.removed.push(key);
                 }
                 Err(_) => done.skipped.push(Skipped::new(&*file.below, "its path can't be a key")),
             }
         }
-        Ok(())
+        Ok(gone)
     }
 
-    async fn fetch(&self, below: PathBuf, listed: Listed, file: Option<&Local>) -> Result<Outcome> {
+    async fn fetch(
+        &self,
+        below: PathBuf,
+        listed: Listed,
+        file: Option<&Local>,
+        gone: &Arc<BTreeSet<PathBuf>>,
+    ) -> Result<Outcome> {
         let SyncDir { dir, bucket, .. } = &self.request;
         let key = listed.key.clone();
         if let Some(file) = file
@@ -419,35 +448,52 @@ impl<B: Blob + ?Sized> Job<'_, B> {
         {
             return Ok(Outcome::Same);
         }
-        let path = match local::place(dir, &below, self.is_real()).await? {
+        let path = match local::place(dir, &below, self.is_real(), gone).await? {
             Ok(path) => path,
             Err(why) => return Ok(Outcome::Skipped(Skipped::new(key.as_str(), why))),
         };
         if !self.is_real() {
             return Ok(Outcome::Written(key, listed.size));
         }
-        let object = self.blob.get(Get::new(bucket.clone(), key.clone())).await?;
+        let get = Get::new(bucket.clone(), key.clone());
+        let object = self.blob.get(get).await.map_err(unchanged)?;
         let (bytes, wanted) = (object.meta.size, object.meta.checksum);
-        let part = Fresh::name(&path)?;
-        let mut guard = Fresh(Some(part.clone()));
-        let mut fresh =
-            tokio::fs::File::create(&part).await.map_err(failed("can't write", &part))?;
-        let seen = pour(object, &mut fresh, &part, ()).await?;
-        seen.check(wanted.unwrap_or(seen)).map_err(|e| e.at("blob.get", bucket))?;
-        fresh.sync_all().await.map_err(failed("can't write", &part))?;
-        drop(fresh);
-        disk::move_to(part, &path).await?;
-        guard.0 = None;
+        let (mut file, fresh) = Fresh::beside(&path).await?;
+        let seen = pour(object, &mut file, fresh.path(), &Gauge::silent()).await;
+        let seen = seen.map_err(unchanged)?;
+        let checked = seen.check(wanted.unwrap_or(seen));
+        checked.map_err(|e| unchanged(e.at("blob.get", bucket)))?;
+        drop(file);
+        self.change(fresh.settle(&path)).await?;
         Ok(Outcome::Written(key, bytes))
+    }
+
+    /// Counts a change as long as it is under way.
+    async fn change<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+        self.changing.fetch_add(1, Ordering::Relaxed);
+        let outcome = change.await;
+        self.changing.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+
+    /// What is said of a sync that failed after some of it.
+    fn partly(&self, done: &Synced, error: Error) -> Error {
+        let written = done.written.len();
+        let removed = self.removed.load(Ordering::Relaxed);
+        let message = format!("{written} written and {removed} removed, then: {}", error.message());
+        let is_alone = self.changing.load(Ordering::Relaxed) == 0;
+        let applied = match (written, removed) {
+            (0, 0) if is_alone => error.applied(),
+            _ => Applied::Unknown,
+        };
+        let bucket = &self.request.bucket;
+        told(&error, message).with_applied(applied).at("blob.sync", bucket).with_source(error)
     }
 }
 
-/// What is said of a sync that failed after some of it.
-fn partly(bucket: &BucketName, done: &Synced, error: Error) -> Error {
-    let (written, removed) = (done.written.len(), done.removed.len());
-    let message = format!("{written} written and {removed} removed, then: {}", error.message());
-    let applied = if written + removed == 0 { error.applied() } else { Applied::Unknown };
-    told(&error, message).with_applied(applied).at("blob.sync", bucket).with_source(error)
+/// An error of what only reads.
+fn unchanged(error: Error) -> Error {
+    error.with_applied(Applied::No)
 }
 
 /// A path below a directory, for tests of what may not leave it.

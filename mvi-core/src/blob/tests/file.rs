@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     Blob as _, BlobExt as _, ErrorKind,
-    blob::{Crc32c, MIN_PART_BYTES, Mode, Put, PutFile, StartUpload, file::disk::settled},
+    blob::{
+        Crc32c, Get, GetFile, MAX_OBJECT_BYTES, MAX_PART_BYTES, MIN_PART_BYTES, Mode, Put, PutFile,
+        StartUpload, file::disk::settled,
+    },
 };
 
 const PART: usize = 5 << 20;
@@ -421,4 +424,168 @@ async fn others_uploads_of_the_same_key_are_left_alone() {
     let theirs = it.store.start_upload(StartUpload::new(bucket(), key("film"))).await.unwrap();
     it.store.put_file(it.request()).await.unwrap();
     assert_eq!(it.store.uploads_now(), [theirs]);
+}
+
+/// Writes into a file as it is, so that it has another time.
+fn tear(path: &std::path::Path) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let end = file.metadata().unwrap().len() - 4;
+    std::io::Seek::seek(&mut &file, std::io::SeekFrom::Start(end)).unwrap();
+    std::io::Write::write_all(&mut &file, b"torn").unwrap();
+    let before = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(before + std::time::Duration::from_secs(2)).unwrap();
+}
+
+#[tokio::test]
+async fn in_one_call_too_a_file_is_never_torn() {
+    for length in [1_000, 9 << 20] {
+        let mut it = Scene::new();
+        it.bytes.truncate(length);
+        fs::write(it.path("film"), &it.bytes).unwrap();
+        let (path, other) = (it.path("film"), it.path("other"));
+        fs::write(&other, noise(length, 9)).unwrap();
+        it.store.meanwhile(move || fs::rename(&other, &path).unwrap());
+        it.store.put_file(it.request().part_bytes(MAX_PART_BYTES)).await.unwrap();
+        it.is_whole();
+        it.is_clean();
+    }
+    let mut it = Scene::new();
+    it.bytes.truncate(9 << 20);
+    fs::write(it.path("film"), &it.bytes).unwrap();
+    let path = it.path("film");
+    it.store.meanwhile(move || tear(&path));
+    let error = it.store.put_file(it.request().part_bytes(MAX_PART_BYTES)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.message().ends_with("changed while it was sent"), "{error}");
+    assert_eq!(it.store.bytes("film"), None);
+}
+
+#[tokio::test]
+async fn what_would_never_fit_is_refused_before_anything_is_sent() {
+    for bytes in [MAX_OBJECT_BYTES + 1, 10_000 * MIN_PART_BYTES + 1] {
+        let it = Scene::new();
+        fs::File::create(it.path("film")).unwrap().set_len(bytes).unwrap();
+        // It would take a while to find out otherwise.
+        it.store.fault("start_upload", Fault::Refuse(ErrorKind::Unavailable));
+        let error = it.store.put_file(it.request()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(it.store.calls().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_a_file_that_was_rewritten_since_is_not_taken_for_it() {
+    let mut it = Scene::new();
+    it.store.fault("complete_upload", Fault::Lose);
+    it.store.put_file(it.request()).await.unwrap_err();
+    let before = fs::metadata(it.path("film")).unwrap().modified().unwrap();
+    it.bytes = noise(LENGTH, 5);
+    fs::write(it.path("film"), &it.bytes).unwrap();
+    let file = fs::File::options().write(true).open(it.path("film")).unwrap();
+    file.set_modified(before).unwrap();
+    it.store.put_file(it.request()).await.unwrap();
+    it.is_whole();
+    it.is_clean();
+}
+
+#[tokio::test]
+async fn a_part_that_the_bucket_loses_is_sent_again() {
+    let it = Scene::new();
+    let store = it.store.clone();
+    let request = it.request().progress(move |it| {
+        if it.done_bytes == it.total_bytes {
+            store.damage(2, noise(PART, 99));
+        }
+    });
+    it.store.put_file(request).await.unwrap();
+    let mut numbers: Vec<_> = it.store.stored().into_iter().map(|it| it.1).collect();
+    assert_eq!(numbers.split_off(3), [2]);
+    it.is_whole();
+    it.is_clean();
+    // Where nothing is lost there is nothing to mend.
+    it.store.fault("complete_upload", Fault::Refuse(ErrorKind::Invalid));
+    let error = it.store.put_file(it.request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    it.is_clean();
+}
+
+#[tokio::test]
+async fn a_state_with_other_parts_than_there_can_be_is_not_used() {
+    for parts in ["0", "1", "18446744073709551615"] {
+        let it = Scene::new();
+        it.store.fault("complete_upload", Fault::Refuse(ErrorKind::Unavailable));
+        it.store.put_file(it.request()).await.unwrap_err();
+        let state = fs::read_to_string(it.path("state")).unwrap();
+        let other = state.replace("\"part_bytes\":5242880", &format!("\"part_bytes\":{parts}"));
+        assert_ne!(state, other);
+        fs::write(it.path("state"), other).unwrap();
+        it.store.calls();
+        let mut request = it.request();
+        request.part_bytes = None;
+        it.store.put_file(request).await.unwrap();
+        assert_eq!(it.store.calls()[..2], ["abort_upload", "start_upload"]);
+        it.is_whole();
+        it.is_clean();
+    }
+}
+
+#[tokio::test]
+async fn a_state_is_not_the_file_itself() {
+    let it = Scene::new();
+    fs::write(it.path("x.mvi-part"), "x").unwrap();
+    let (film, put, get) = (it.path("film"), it.request().put, Get::new(bucket(), key("film")));
+    for (path, state) in [
+        (film.clone(), film.clone()),
+        (film.clone(), it.path("film.mvi-part")),
+        (it.path("x.mvi-part"), it.path("x")),
+        (film.clone(), it.dir.path().join(".").join("film")),
+    ] {
+        let up = PutFile::new(put.clone(), &path).state(&state);
+        let down = GetFile::new(get.clone(), &path).state(&state);
+        for refused in [up.check(), down.check()] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.message().contains("can't be the state"), "{error}");
+        }
+    }
+    PutFile::new(put, film).state("film.state").check().unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_is_no_file_and_is_not_waited_for() {
+    let it = Scene::new();
+    let path = it.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let sent = it.store.put_file(PutFile::new(it.request().put, &path));
+    let sent = tokio::time::timeout(std::time::Duration::from_secs(3), sent).await;
+    // Where it was waited for, this ends it.
+    drop(fs::File::options().read(true).write(true).open(path).unwrap());
+    assert_eq!(sent.expect("it is not waited for").unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_state_whose_upload_cannot_be_aborted_is_in_nobodys_way() {
+    for (kind, goes_on) in [(ErrorKind::Forbidden, true), (ErrorKind::Unavailable, false)] {
+        let it = Scene::new();
+        it.store.fault("complete_upload", Fault::Refuse(ErrorKind::Unavailable));
+        it.store.put_file(it.request()).await.unwrap_err();
+        it.store.fault("abort_upload", Fault::Refuse(kind));
+        let other = it.request().part_bytes(MIN_PART_BYTES + 1);
+        let outcome = it.store.put_file(other).await;
+        assert_eq!(outcome.map_err(|e| e.kind()).err(), (!goes_on).then_some(kind));
+        assert_eq!(it.path("state").exists(), !goes_on);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_beside_a_state_is_not_written_through() {
+    let it = Scene::new();
+    let victim = it.dir.path().join("victim");
+    fs::write(&victim, "dear diary").unwrap();
+    std::os::unix::fs::symlink(&victim, it.path("state.mvi-part")).unwrap();
+    it.store.put_file(it.request()).await.unwrap();
+    assert_eq!(fs::read_to_string(victim).unwrap(), "dear diary");
+    it.is_whole();
 }

@@ -15,7 +15,7 @@ use super::{
     store::{Fault, Store},
 };
 use crate::{
-    BlobExt as _, ErrorKind,
+    Applied, BlobExt as _, ErrorKind,
     blob::{Get, GetFile, Tag, file::disk::settled},
 };
 
@@ -267,4 +267,108 @@ async fn conditions_hold_and_no_state_that_is_none_is_touched() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(fs::read_to_string(it.path("state")).unwrap(), "dear diary");
     assert!(it.store.calls().is_empty());
+}
+
+#[tokio::test]
+async fn more_than_was_said_is_corrupt_also_where_nothing_was_said() {
+    for bytes in ["", "small"] {
+        let it = Scene::new();
+        it.store.set("film", bytes);
+        it.store.fault("get", Fault::More);
+        let error = it.store.get_file(it.request()).await.unwrap_err();
+        assert_eq!((error.kind(), error.applied()), (ErrorKind::Corrupt, Applied::No));
+        assert_eq!(it.left(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_would_never_fit_is_refused_before_it_is_read() {
+    let it = Scene::new();
+    it.store.claim("film", (1_000_000 << 20) + 1);
+    let error = it.store.get_file(it.request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(it.store.calls(), ["head"]);
+    fs::create_dir(it.path("film")).unwrap();
+    let error = it.store.get_file(it.request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(it.store.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_removed_does_not_undo_the_file() {
+    let it = Scene::new();
+    let state = it.path("state");
+    let request = it.request().progress(move |it| {
+        if it.done_bytes == it.total_bytes {
+            fs::remove_file(&state).unwrap();
+            fs::create_dir(&state).unwrap();
+        }
+    });
+    let error = it.store.get_file(request).await.unwrap_err();
+    assert_eq!(error.applied(), Applied::Yes);
+    assert!(fs::read(it.path("film")).unwrap() == it.bytes);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_where_a_file_is_to_be_made_is_not_written_through() {
+    use std::os::unix::fs::symlink;
+
+    let it = Scene::new();
+    let other = tempfile::tempdir().unwrap();
+    let victim = other.path().join("victim");
+    fs::write(&victim, "dear diary").unwrap();
+    it.store.set("film", "small");
+    symlink(&victim, it.path("film.mvi-part")).unwrap();
+    it.store.get_file(it.request()).await.unwrap();
+    assert_eq!(fs::read_to_string(it.path("film")).unwrap(), "small");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "dear diary");
+    // Names that are nobody's are tried until one is.
+    for next in 0..3_000 {
+        let name = format!(".{}-{next}.mvi-part", std::process::id());
+        symlink(&victim, it.path(&name)).unwrap();
+    }
+    let mut request = it.request();
+    request.state = None;
+    it.store.get_file(request).await.unwrap();
+    assert_eq!(fs::read_to_string(it.path("film")).unwrap(), "small");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "dear diary");
+    assert_eq!(it.left().len(), 3_001);
+}
+
+#[test]
+fn what_is_made_for_a_call_that_was_dropped_goes_again() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    for bytes in ["small".into(), noise(LENGTH, 2)] {
+        let it = Scene::new();
+        it.store.set("film", bytes);
+        let mut request = it.request();
+        request.state = None;
+        runtime.block_on(async {
+            let (free, busy) = std::sync::mpsc::channel::<()>();
+            let mut busy = Some(busy);
+            let mut getting = Box::pin(it.store.get_file(request));
+            let mut polls = 0;
+            // Nothing can be made from when it is read on, and then it is dropped.
+            while polls < 10 {
+                assert!(futures::poll!(&mut getting).is_pending());
+                tokio::task::yield_now().await;
+                if it.store.has_called("head") {
+                    polls += 1;
+                    if let Some(busy) = busy.take() {
+                        tokio::task::spawn_blocking(move || busy.recv());
+                    }
+                }
+            }
+            drop(getting);
+            drop(free);
+            // The one thread comes to what was queued before this.
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+        });
+        assert_eq!(it.left(), Vec::<String>::new());
+    }
 }

@@ -36,6 +36,8 @@ pub(super) enum Fault {
     Flip,
     /// The body that it answers breaks in the middle.
     Cut,
+    /// The body that it answers has more than was said.
+    More,
 }
 
 #[derive(Clone, Debug)]
@@ -52,8 +54,19 @@ struct Inner {
     calls: Vec<&'static str>,
     /// What was stored, by upload and number: one entry each time.
     stored: Vec<(String, u32)>,
+    /// What happens in the middle of the next body.
+    meanwhile: Meanwhile,
     /// What was read whole: the ranges of bodies that came to their end.
     read: Arc<Mutex<Vec<(u64, u64)>>>,
+}
+
+#[derive(Default)]
+struct Meanwhile(Option<Box<dyn FnOnce() + Send>>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile(…)")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +95,7 @@ impl Store {
             faults: VecDeque::new(),
             calls: Vec::new(),
             stored: Vec::new(),
+            meanwhile: Meanwhile::default(),
             read: Arc::default(),
         })))
     }
@@ -96,9 +110,24 @@ impl Store {
         self.lock().faults.push_back((op, fault));
     }
 
+    /// Does this when half of the next body that is put has come.
+    pub(super) fn meanwhile(&self, run: impl FnOnce() + Send + 'static) {
+        self.lock().meanwhile = Meanwhile(Some(Box::new(run)));
+    }
+
+    /// From now on it says that an object has so many bytes.
+    pub(super) fn claim(&self, key: &str, bytes: u64) {
+        self.lock().objects.get_mut(&super::key(key)).unwrap().meta.size = bytes;
+    }
+
     /// The operations so far; forgets them.
     pub(super) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.lock().calls)
+    }
+
+    /// Whether there was such an operation.
+    pub(super) fn has_called(&self, op: &str) -> bool {
+        self.lock().calls.contains(&op)
     }
 
     /// Each part that was stored, as often as it was.
@@ -166,7 +195,7 @@ impl Store {
         // One may be given up before it happens, and after.
         tokio::task::yield_now().await;
         let answer = match self.met(op) {
-            None | Some(Fault::Flip | Fault::Cut) => run(&mut self.lock()),
+            None | Some(Fault::Flip | Fault::Cut | Fault::More) => run(&mut self.lock()),
             Some(Fault::Refuse(kind)) => {
                 Err(Error::new(kind, "refused").with_applied(Applied::No).at("blob", op))
             }
@@ -295,7 +324,18 @@ impl Blob for Store {
 
     async fn put(&self, request: Put, body: Body) -> Result<Meta> {
         request.check()?;
-        let bytes = collect(body).await?;
+        let meanwhile = self.lock().meanwhile.0.take();
+        let bytes = match meanwhile {
+            None => collect(body).await?,
+            Some(run) => {
+                let body = body.replayable(1 << 30).await?;
+                let (half, end) = (body.length() / 2, body.length());
+                let mut bytes = BytesMut::from(body.bytes(0..half).await?);
+                run();
+                bytes.extend_from_slice(&body.bytes(half..end).await?);
+                bytes.freeze()
+            }
+        };
         self.call("put", |inner| {
             let Put { bucket: _, key, mode, properties, encryption, checksum } = request;
             inner.allow(&key, &mode)?;
@@ -337,6 +377,7 @@ impl Blob for Store {
                     chunks.truncate(at);
                     chunks.push(Err(Error::new(ErrorKind::Unavailable, "cut")));
                 }
+                Some(Fault::More) => chunks.push(Ok(Bytes::from_static(b"more"))),
                 _ => {}
             }
             let told = (range.start, range.end);

@@ -224,6 +224,106 @@ async fn a_file_and_a_directory_change_places() {
     assert_eq!(found, [("a/x".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
 }
 
+/// What a real run reports, which a dry one said before.
+async fn foretold(store: &Store, sync: SyncDir) -> Synced {
+    let dry = store.sync(sync.clone().run(Run::Dry)).await.unwrap();
+    let real = store.sync(sync).await.unwrap();
+    assert_eq!(dry, real);
+    real
+}
+
+#[tokio::test]
+async fn a_dry_run_knows_what_would_be_in_the_way() {
+    for extra in [Extra::Keep, Extra::Remove] {
+        let dir = dir(&[("a", "file"), ("b/c", "file"), ("d/e/f", "file")]);
+        fs::create_dir_all(dir.path().join("g/h")).unwrap();
+        let store = Store::new();
+        for it in ["a/x", "b", "d", "g"] {
+            store.set(it, "1");
+        }
+        let down = SyncDir::down(bucket(), "", dir.path()).extra(extra);
+        let report = foretold(&store, down).await;
+        let left: &[&str] = if extra == Extra::Keep { &["a/x", "b", "d"] } else { &[] };
+        assert_eq!(skipped(&report), left);
+        // A directory that has none but empty ones is nothing.
+        assert_eq!(fs::read_to_string(dir.path().join("g")).unwrap(), "1");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_left_alone_here_is_left_alone_there() {
+    let dir = dir(&[("a", "a"), ("own.mvi-part", "x")]);
+    std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+    let store = Store::new();
+    for it in ["d.mvi-part", "own.mvi-part", "link", "link/a", "link/b/c", "linked", "extra"] {
+        store.set(&format!("www/{it}"), "x");
+    }
+    let up = SyncDir::up(dir.path(), bucket(), "www/").extra(Extra::Remove);
+    let report = foretold(&store, up).await;
+    assert_eq!(keys(&report.removed), ["www/extra", "www/linked"]);
+    assert_eq!(skipped(&report), ["link", "own.mvi-part", "www/d.mvi-part"]);
+    let left = ["a", "d.mvi-part", "link", "link/a", "link/b/c", "own.mvi-part"];
+    assert_eq!(store.keys(), left.map(|it| format!("www/{it}")));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_file_is_not_replaced_by_one() {
+    let dir = dir(&[]);
+    let path = dir.path().join("socket");
+    let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let store = Store::new();
+    store.set("socket", "x");
+    let report = foretold(&store, SyncDir::down(bucket(), "", dir.path())).await;
+    assert_eq!((skipped(&report), report.written.len()), (vec!["socket"; 2], 0));
+    assert!(!fs::symlink_metadata(path).unwrap().is_file());
+}
+
+#[tokio::test]
+async fn an_error_counts_what_was_removed() {
+    let dir = dir(&[]);
+    let store = Store::new();
+    for it in ["a", "b", "c"] {
+        store.set(it, "x");
+    }
+    store.fault("delete_one", Fault::Refuse(ErrorKind::Forbidden));
+    let up = SyncDir::up(dir.path(), bucket(), "").extra(Extra::Remove);
+    let error = store.sync(up).await.unwrap_err();
+    assert!(error.message().starts_with("0 written and 2 removed, then: "), "{error}");
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::Forbidden, Applied::Unknown));
+}
+
+#[tokio::test]
+async fn an_error_does_not_speak_for_what_is_under_way() {
+    let dir = dir(&[("a", "x"), ("b", "x")]);
+    for (others, applied) in [(Some(Fault::Hang), Applied::Unknown), (None, Applied::No)] {
+        let store = Store::new();
+        if let Some(fault) = others {
+            store.fault("put", fault);
+        }
+        store.fault("put", Fault::Refuse(ErrorKind::Forbidden));
+        let parallel = if others.is_some() { 2 } else { 1 };
+        let up = SyncDir::up(dir.path(), bucket(), "").parallel(parallel);
+        assert_eq!(store.sync(up).await.unwrap_err().applied(), applied);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_while_it_goes_up_goes_as_it_was() {
+    for length in [1_000, 9 << 20] {
+        let dir = dir(&[("a", &"x".repeat(length))]);
+        let (path, other) = (dir.path().join("a"), dir.path().join("other.mvi-part"));
+        let store = Store::new();
+        store.meanwhile(move || {
+            fs::write(&other, "y".repeat(length)).unwrap();
+            fs::rename(&other, &path).unwrap();
+        });
+        store.sync(SyncDir::up(dir.path(), bucket(), "")).await.unwrap();
+        assert!(store.bytes("a").unwrap() == "x".repeat(length));
+    }
+}
+
 #[tokio::test]
 async fn an_error_says_how_far_it_came_and_leaves_no_half_file() {
     let dir = dir(&[("a", "x"), ("b", "x"), ("c", "x")]);
@@ -271,6 +371,7 @@ async fn properties_are_by_key_and_checked() {
         SyncDir::up(dir.path().join("b"), bucket(), ""),
         SyncDir::up(dir.path(), bucket(), "").parallel(0),
         SyncDir::up(dir.path(), bucket(), "a\n"),
+        SyncDir::down(bucket(), "", dir.path()).properties(html),
     ] {
         assert_eq!(store.sync(sync).await.unwrap_err().kind(), ErrorKind::Invalid);
     }
