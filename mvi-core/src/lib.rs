@@ -19,6 +19,7 @@ pub mod ensure;
 mod error;
 pub mod hook;
 mod name;
+mod text;
 mod time;
 mod wait;
 

@@ -88,7 +88,7 @@ async fn copy_whole(blob: &S3Blob, request: &Copy, found: &Meta) -> Result<Meta>
         .copy_source_if_match(found.tag.as_str())
         // What is written anew has a nonce of its own.
         .metadata_directive(MetadataDirective::Replace)
-        .content_type(properties.content_type.as_str())
+        .content_type(&*properties.content_type)
         .set_cache_control(properties.cache_control.clone())
         .set_content_disposition(properties.content_disposition.clone())
         .set_metadata(Some(noted(&properties.metadata, &nonce)))

@@ -26,7 +26,7 @@ macro_rules! meta {
         let mut meta = Meta::new($key, $size, Tag::new(tag));
         meta.version = answer.version_id.take().map(VersionId::new);
         meta.properties = Properties {
-            content_type: answer.content_type.take().unwrap_or_else(|| Properties::BINARY.into()),
+            content_type: answer.content_type.take().map_or(Properties::BINARY.into(), Into::into),
             cache_control: answer.cache_control.take(),
             content_disposition: answer.content_disposition.take(),
             metadata: Metadata::reported(answer.metadata.take().unwrap_or_default()),

@@ -117,7 +117,7 @@ impl Inner {
             .put_object()
             .bucket(bucket.as_str())
             .key(key.as_str())
-            .content_type(properties.content_type.as_str())
+            .content_type(&*properties.content_type)
             .set_cache_control(properties.cache_control.clone())
             .set_content_disposition(properties.content_disposition.clone())
             .set_metadata(Some(noted(&properties.metadata, &nonce)))

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use mvi_core::{
     Error, ErrorKind, Result,
-    kv::{Item, Key, KeyKind, KeyValue, Number, Record, Table, Value, Version},
+    kv::{Key, KeyKind, KeyValue, Number, Record, Table, Value, Version},
 };
 
 use crate::clock::now;
@@ -162,7 +162,7 @@ pub(super) fn read(table: &Table, attributes: Attributes) -> Result<Found> {
     };
     Ok(match parts {
         Ok((version, expires)) => {
-            let mut record = Record::new(key, Item(rest), version);
+            let mut record = Record::new(key, rest.into(), version);
             record.expires = expires;
             Found::Record(record)
         }

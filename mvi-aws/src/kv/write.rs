@@ -57,7 +57,7 @@ pub(super) fn attributes(
     expires: Option<Timestamp>,
 ) -> Attributes {
     const HIDDEN_AND_KEY: usize = 4;
-    let mut attributes = from_map(item.0, HIDDEN_AND_KEY);
+    let mut attributes = from_map(item.into_attributes(), HIDDEN_AND_KEY);
     add_key(table, key, &mut attributes);
     attributes.insert(VERSION.to_owned(), AttributeValue::S(version.to_owned()));
     if let Some(time) = expires {

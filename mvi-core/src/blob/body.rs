@@ -1,21 +1,26 @@
 //! What is to be stored.
 
-use std::{fmt, io::SeekFrom, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    fs::File,
+    io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt as _, AsyncSeekExt as _},
-};
 
-use super::check::invalid;
+use super::{
+    Crc32c,
+    check::invalid,
+    file::read::{self, Pool, on_disk},
+};
 use crate::{Applied, Error, ErrorKind, Result};
 
 /// The most bytes of a [`Once`](Body::Once) that are kept in memory to be sent again.
 pub const MAX_COLLECTED_BYTES: usize = 64 << 20;
-/// How much of a file is read at a time.
-const READ_BYTES: usize = 256 << 10;
 
 /// What is to be stored. Whether it can be sent again after a failure is part of the type.
 ///
@@ -60,7 +65,14 @@ type Open = dyn Fn(Range<u64>) -> BoxStream<'static, Result<Bytes>> + Send + Syn
 #[derive(Clone)]
 pub struct Replay {
     length: u64,
-    open: Arc<Open>,
+    source: Source,
+}
+
+/// Where the bytes of a [`Replay`] are from.
+#[derive(Clone)]
+enum Source {
+    Made(Arc<Open>),
+    File(Arc<FileBody>),
 }
 
 impl Replay {
@@ -69,7 +81,7 @@ impl Replay {
         length: u64,
         open: impl Fn(Range<u64>) -> BoxStream<'static, Result<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        Self { length, open: Arc::new(open) }
+        Self { length, source: Source::Made(Arc::new(open)) }
     }
 
     /// How many bytes they are.
@@ -79,7 +91,10 @@ impl Replay {
 
     /// These of the bytes.
     pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
-        (self.open)(range)
+        match &self.source {
+            Source::Made(open) => open(range),
+            Source::File(file) => file.read(range),
+        }
     }
 }
 
@@ -128,7 +143,11 @@ impl Body {
         Ok(match self {
             Self::Bytes(bytes) => Replayable::Bytes(bytes),
             Self::Replay(replay) => Replayable::Replay(replay),
-            Self::File(path) => Replayable::Replay(file(path, length)),
+            Self::File(path) => {
+                let (parts, pieces) = (Pool::default(), Pool::default());
+                let source = Source::File(Arc::new(FileBody { path: path.into(), parts, pieces }));
+                Replayable::Replay(Replay { length, source })
+            }
             Self::Once(mut body) => {
                 let mut rest = Bytes::new();
                 let bytes = fill(&mut body, &mut rest, limit).await?;
@@ -194,8 +213,25 @@ impl Replayable {
         {
             return Ok(bytes.clone());
         }
+        if let Self::Replay(Replay { source: Source::File(file), .. }) = self {
+            return Ok(file.part(range).await?.0);
+        }
         let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         fill(&mut self.read(range), &mut Bytes::new(), length).await
+    }
+
+    /// These of its bytes, in memory, and their checksum: that of a file is computed as it is read.
+    ///
+    /// # Errors
+    ///
+    /// That of the body.
+    pub async fn summed(&self, range: Range<u64>) -> Result<(Bytes, Crc32c)> {
+        if let Self::Replay(Replay { source: Source::File(file), .. }) = self {
+            return file.part(range).await;
+        }
+        let bytes = self.bytes(range).await?;
+        let checksum = Crc32c::of(&bytes);
+        Ok((bytes, checksum))
     }
 }
 
@@ -204,7 +240,7 @@ fn exactly(
     length: u64,
     body: BoxStream<'static, Result<Bytes>>,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let wrong = move || Error::invalid(format!("a body that has not the {length} bytes it should"));
+    let wrong = move || other_length(length);
     stream::try_unfold((body, length), move |(mut body, left)| async move {
         match body.next().await.transpose()? {
             Some(bytes) => match left.checked_sub(bytes.len() as u64) {
@@ -246,26 +282,51 @@ pub async fn fill(
     Ok(all.freeze())
 }
 
-/// The file at `path`, which has `length` bytes.
-fn file(path: PathBuf, length: u64) -> Replay {
-    let path = Arc::new(path);
-    Replay::new(length, move |range| {
-        let path = Arc::clone(&path);
-        let opened = async move {
-            let mut file = File::open(&*path).await.map_err(unreadable)?;
-            file.seek(SeekFrom::Start(range.start)).await.map_err(unreadable)?;
-            Ok::<_, Error>((file, range.end.saturating_sub(range.start)))
+fn other_length(length: u64) -> Error {
+    Error::invalid(format!("a body that has not the {length} bytes it should"))
+}
+
+/// A file that is a body, opened whenever it is read. What is read of it has been in memory that is used again.
+struct FileBody {
+    path: Arc<Path>,
+    parts: Pool,
+    pieces: Pool,
+}
+
+impl FileBody {
+    /// These of its bytes as they come; fewer, where it has fewer.
+    fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+        let (path, pool) = (Arc::clone(&self.path), self.pieces.clone());
+        let read = move |(opened, range): (Option<File>, Range<u64>)| {
+            let (path, pool) = (Arc::clone(&path), pool.clone());
+            async move {
+                if range.is_empty() {
+                    return Ok(None);
+                }
+                let from = range.start;
+                let piece = move |_: &_| {
+                    let file = opened.map_or_else(|| File::open(path), Ok)?;
+                    let piece = read::block(&file, range.clone(), &pool)?;
+                    Ok((piece, file, range.end))
+                };
+                let (piece, file, end) = on_disk(piece).await.map_err(unreadable)?;
+                let next = from + piece.len() as u64;
+                Ok((!piece.is_empty()).then_some((piece, (Some(file), next..end))))
+            }
         };
-        let read = |(mut file, left): (File, u64)| async move {
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
-            let mut bytes = BytesMut::with_capacity(most);
-            let mut found = (&mut file).take(most as u64);
-            while bytes.len() < most && found.read_buf(&mut bytes).await.map_err(unreadable)? > 0 {}
-            let left = left - bytes.len() as u64;
-            Ok((!bytes.is_empty()).then(|| (bytes.freeze(), (file, left))))
-        };
-        stream::once(opened).map_ok(move |it| stream::try_unfold(it, read)).try_flatten().boxed()
-    })
+        stream::try_unfold((None, range), read).boxed()
+    }
+
+    /// These of its bytes, and their checksum.
+    async fn part(&self, range: Range<u64>) -> Result<(Bytes, Crc32c)> {
+        let (path, pool) = (Arc::clone(&self.path), self.parts.clone());
+        let length = range.end.saturating_sub(range.start);
+        let part = on_disk(move |waited| read::part(&File::open(path)?, range, &pool, waited));
+        part.await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => other_length(length),
+            _ => unreadable(error),
+        })
+    }
 }
 
 fn unreadable(error: std::io::Error) -> Error {

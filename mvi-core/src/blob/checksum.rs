@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use crc_fast::{CrcAlgorithm::Crc32Iscsi, Digest, checksum_combine, crc32_iscsi};
 use data_encoding::BASE64;
 use futures::{Stream, stream::BoxStream};
 use serde::{Deserialize, Serialize};
@@ -40,20 +41,27 @@ impl Crc32c {
 
     /// That of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(crc32c::crc32c(bytes))
+        // iSCSI's is Castagnoli's.
+        Self(crc32_iscsi(bytes))
     }
 
     /// That of what it was of with `bytes` behind it.
     #[must_use]
     pub fn append(self, bytes: &[u8]) -> Self {
-        Self(crc32c::crc32c_append(self.0, bytes))
+        let mut digest = Digest::new_with_init_state(Crc32Iscsi, u64::from(!self.0));
+        digest.update(bytes);
+        Self::low(digest.finalize())
     }
 
     /// That of what it was of with something behind it, of which only the checksum and the length are known.
     #[must_use]
     pub fn join(self, behind: Self, behind_bytes: u64) -> Self {
-        let length = usize::try_from(behind_bytes).unwrap_or(usize::MAX);
-        Self(crc32c::crc32c_combine(self.0, behind.0, length))
+        Self::low(checksum_combine(Crc32Iscsi, self.0.into(), behind.0.into(), behind_bytes))
+    }
+
+    /// The half of an answer that has a checksum of 32 bits.
+    const fn low(checksum: u64) -> Self {
+        Self((checksum & 0xFFFF_FFFF) as u32)
     }
 
     /// It as a number.

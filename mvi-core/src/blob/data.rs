@@ -1,6 +1,6 @@
 //! What callers get back: buckets, objects, uploads.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Crc32c, Encryption, Key, Method, PartNumber, Properties, Rule, check::invalid};
-use crate::{BucketName, Error, ErrorKind, Labels, Result};
+use crate::{BucketName, Error, ErrorKind, Labels, Result, text::Text};
 
 /// A bucket as the provider reports it.
 #[non_exhaustive]
@@ -56,17 +56,17 @@ pub enum Versioning {
 /// generation, which is of one write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct Tag(Arc<str>);
+pub struct Tag(Text);
 
 impl Tag {
     /// A tag as a provider names it.
-    pub fn new(tag: impl Into<Arc<str>>) -> Self {
-        Self(tag.into())
+    pub fn new(tag: impl AsRef<str>) -> Self {
+        Self(Text::new(tag.as_ref()))
     }
 
     /// It as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -85,17 +85,17 @@ impl From<Tag> for String {
 /// Names one version of an object in a bucket that keeps them. Compare it; do not read meaning into it. A clone does not allocate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct VersionId(Arc<str>);
+pub struct VersionId(Text);
 
 impl VersionId {
     /// A version as a provider names it.
-    pub fn new(version: impl Into<Arc<str>>) -> Self {
-        Self(version.into())
+    pub fn new(version: impl AsRef<str>) -> Self {
+        Self(Text::new(version.as_ref()))
     }
 
     /// It as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 

@@ -111,15 +111,18 @@ pub fn ranges(
 }
 
 impl Parts {
-    /// The bytes of each part, read when they are asked for.
-    fn pieces(self) -> BoxStream<'static, Result<(PartNumber, Bytes)>> {
+    /// The bytes of each part and their checksum, read when they are asked for.
+    fn pieces(self) -> BoxStream<'static, Result<(PartNumber, Bytes, Crc32c)>> {
         match self {
             Self::Again(body) => {
                 let length = body.length();
                 stream::iter(ranges(length, part_bytes(length)))
                     .and_then(move |(number, range)| {
                         let body = body.clone();
-                        async move { Ok((number, body.bytes(range).await?)) }
+                        async move {
+                            let (piece, checksum) = body.summed(range).await?;
+                            Ok((number, piece, checksum))
+                        }
                     })
                     .boxed()
             }
@@ -140,7 +143,8 @@ impl Parts {
                             "a body that can be read once, of more than {most} bytes: wanted one that can be read again"
                         ));
                     };
-                    Ok(Some(((at, piece), (number + 1, None, rest, body))))
+                    let checksum = Crc32c::of(&piece);
+                    Ok(Some(((at, piece, checksum), (number + 1, None, rest, body))))
                 })
                 .boxed()
             }
@@ -220,8 +224,7 @@ where
 {
     let mut stored: Vec<_> = parts
         .pieces()
-        .map_ok(|(number, piece)| {
-            let checksum = Crc32c::of(&piece);
+        .map_ok(|(number, piece, checksum)| {
             let stored = store(blob.clone(), upload.clone(), number, piece, checksum);
             async move { held(stored.await?, checksum) }
         })
@@ -232,14 +235,14 @@ where
     Ok(stored)
 }
 
-/// Stores one part.
+/// Stores one part, which has this checksum.
 pub(super) async fn store<B: Blob + ?Sized>(
     blob: &B,
     upload: &Upload,
     number: PartNumber,
     piece: Bytes,
+    checksum: Crc32c,
 ) -> Result<Part> {
-    let checksum = Crc32c::of(&piece);
     held(blob.upload_part(upload, number, Body::Bytes(piece)).await?, checksum)
 }
 

@@ -1,6 +1,6 @@
 //! What is written on an object.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ use crate::{Error, Result, name::shown};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Properties {
     /// Its media type; `application/octet-stream`, unless set.
-    pub content_type: String,
+    pub content_type: Cow<'static, str>,
     /// How long whoever reads it may keep it; the provider's default, unless set.
     pub cache_control: Option<String>,
     /// Whether a browser shows or saves it, and as what; not said, unless set.
@@ -52,7 +52,7 @@ impl Properties {
         // It may be what others wrote on an object, which need not have our form.
         metadata.check()?;
         // What nobody said is nothing to look at, and is what most writes have.
-        if content_type != Self::BINARY {
+        if *content_type != Self::BINARY {
             check_header("content type", content_type)?;
         }
         cache_control.as_ref().map_or(Ok(()), |it| check_header("cache control", it))?;
@@ -63,7 +63,7 @@ impl Properties {
 impl Default for Properties {
     fn default() -> Self {
         Self {
-            content_type: Self::BINARY.to_owned(),
+            content_type: Self::BINARY.into(),
             cache_control: None,
             content_disposition: None,
             metadata: Metadata::new(),

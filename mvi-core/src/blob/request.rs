@@ -155,7 +155,7 @@ impl Put {
     /// Says its media type.
     #[must_use]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.properties.content_type = content_type.into();
+        self.properties.content_type = content_type.into().into();
         self
     }
 
@@ -394,7 +394,7 @@ impl StartUpload {
     /// Says its media type.
     #[must_use]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.properties.content_type = content_type.into();
+        self.properties.content_type = content_type.into().into();
         self
     }
 

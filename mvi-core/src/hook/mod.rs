@@ -30,6 +30,7 @@ mod dynamic;
 mod stock;
 
 pub use dynamic::{DynHook, Next};
+use stock::Keys;
 pub use stock::{Meter, Record, Recorded, Timeout, Trace};
 
 use std::{fmt, sync::Arc};
@@ -46,13 +47,32 @@ pub struct Op {
     mutates: bool,
     plane: Plane,
     labels: [Label; 1],
+    keys: Option<Keys>,
 }
 
 impl Op {
     /// An operation called `name`, as in `kv.put`.
     pub const fn new(name: &'static str, effect: Effect, plane: Plane) -> Self {
+        Self::with(name, effect, plane, None)
+    }
+
+    /// An operation whose metrics have these labels: their keys are made when this is compiled, and not for each call.
+    pub(crate) const fn measured(
+        name: &'static str,
+        effect: Effect,
+        plane: Plane,
+        labels: &'static [Label; 1],
+    ) -> Self {
+        Self::with(name, effect, plane, Some(Keys::of(labels)))
+    }
+
+    const fn with(name: &'static str, effect: Effect, plane: Plane, keys: Option<Keys>) -> Self {
         let mutates = matches!(effect, Effect::Write);
-        Self { name, mutates, plane, labels: [Label::from_static_parts("op", name)] }
+        Self { name, mutates, plane, labels: Self::labels(name), keys }
+    }
+
+    pub(crate) const fn labels(name: &'static str) -> [Label; 1] {
+        [Label::from_static_parts("op", name)]
     }
 
     /// Its name, as in `kv.put`.
@@ -134,7 +154,12 @@ impl<'a> Call<'a> {
         self.first
     }
 
-    pub(crate) const fn labels(&self) -> &'static [Label] {
+    /// What its metrics are known by, where that was made before.
+    const fn keys(&self) -> Option<&'static Keys> {
+        self.op.keys.as_ref()
+    }
+
+    const fn labels(&self) -> &'static [Label] {
         &self.op.labels
     }
 }
@@ -389,12 +414,9 @@ macro_rules! ops {
 
         #[allow(non_upper_case_globals, reason = "an operation is called as its method")]
         mod op {
-            $(pub(super) static $call: $crate::hook::Op = $crate::hook::Op::new(
-                concat!($service, ".", stringify!($call)), $crate::hook::Effect::$effect, $crate::hook::Plane::$plane);)*
-            $($(pub(super) static $download: $crate::hook::Op = $crate::hook::Op::new(
-                concat!($service, ".", stringify!($download)), $crate::hook::Effect::$deffect, $crate::hook::Plane::$dplane);)*)?
-            $(pub(super) static $stream: $crate::hook::Op = $crate::hook::Op::new(
-                concat!($service, ".", stringify!($stream)), $crate::hook::Effect::$seffect, $crate::hook::Plane::$splane);)*
+            $($crate::hook::op!($service, $call, $effect, $plane);)*
+            $($($crate::hook::op!($service, $download, $deffect, $dplane);)*)?
+            $($crate::hook::op!($service, $stream, $seffect, $splane);)*
         }
 
         #[async_trait::async_trait]
@@ -435,6 +457,19 @@ macro_rules! ops {
     };
 }
 pub(crate) use ops;
+
+/// One operation of a table of them.
+macro_rules! op {
+    ($service:literal, $name:ident, $effect:ident, $plane:ident) => {
+        pub(super) static $name: $crate::hook::Op = {
+            const NAME: &str = concat!($service, ".", stringify!($name));
+            static LABELS: [metrics::Label; 1] = $crate::hook::Op::labels(NAME);
+            let (effect, plane) = ($crate::hook::Effect::$effect, $crate::hook::Plane::$plane);
+            $crate::hook::Op::measured(NAME, effect, plane, &LABELS)
+        };
+    };
+}
+pub(crate) use op;
 
 #[cfg(test)]
 mod tests;

@@ -147,6 +147,22 @@ impl Hook for Timeout {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter;
 
+/// What an operation's metrics are known by: to make them, all of their text is hashed.
+#[derive(Debug)]
+pub(super) struct Keys {
+    seconds: Key,
+    calls: Key,
+}
+
+impl Keys {
+    pub(super) const fn of(labels: &'static [Label]) -> Self {
+        Self {
+            seconds: Key::from_static_parts("mvi_call_seconds", labels),
+            calls: Key::from_static_parts("mvi_calls_total", labels),
+        }
+    }
+}
+
 static METADATA: Metadata<'static> =
     Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
@@ -171,11 +187,16 @@ impl Hook for Meter {
         let elapsed = started.elapsed();
         metrics::with_recorder(|recorder| {
             // Labels are static, so that counting a call that succeeds allocates nothing.
-            let seconds = Key::from_static_labels("mvi_call_seconds", call.labels());
-            recorder.register_histogram(&seconds, &METADATA).record(elapsed.as_secs_f64());
+            let made;
+            let keys = if let Some(keys) = call.keys() {
+                keys
+            } else {
+                made = Keys::of(call.labels());
+                &made
+            };
+            recorder.register_histogram(&keys.seconds, &METADATA).record(elapsed.as_secs_f64());
             if call.is_first() {
-                let calls = Key::from_static_labels("mvi_calls_total", call.labels());
-                recorder.register_counter(&calls, &METADATA).increment(1);
+                recorder.register_counter(&keys.calls, &METADATA).increment(1);
             }
             if let Err(error) = &answer {
                 let kind = Label::new("kind", format!("{:?}", error.kind()));

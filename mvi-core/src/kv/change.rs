@@ -73,7 +73,7 @@ fn parent<'a, 'p>(
     let Some((name, parents)) = path.parts().split_last() else {
         return Err(Error::invalid("an empty path, wanted an attribute's name"));
     };
-    let mut map = &mut item.0;
+    let mut map = item.attributes_mut();
     for part in parents {
         map = match map.get_mut(part) {
             Some(Value::Map(map)) => map,

@@ -104,7 +104,7 @@ impl Table {
             return invalid(format!("an item of {bytes} bytes, wanted at most {MAX_ITEM_BYTES}"));
         }
         let mut leaves = 0;
-        for (name, value) in &item.0 {
+        for (name, value) in item.attributes() {
             self.check_attribute(name)?;
             check_value(value, 1, &mut leaves)?;
         }

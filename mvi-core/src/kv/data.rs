@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Value};
-use crate::{Labels, Name};
+use crate::{Labels, Name, text::Text};
 
 /// A table as the provider reports it.
 #[non_exhaustive]
@@ -274,17 +274,30 @@ impl From<KeyValue> for Value {
 
 /// Names one write of one record. Compare it; do not read meaning into it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Version(Box<str>);
+#[serde(from = "String", into = "String")]
+pub struct Version(Text);
 
 impl Version {
     /// A version as a provider names it.
-    pub fn new(version: impl Into<Box<str>>) -> Self {
-        Self(version.into())
+    pub fn new(version: impl AsRef<str>) -> Self {
+        Self(Text::new(version.as_ref()))
     }
 
     /// It as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+}
+
+impl From<String> for Version {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.as_str().to_owned()
     }
 }
 

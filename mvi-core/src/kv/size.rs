@@ -12,7 +12,7 @@ const HIDDEN_BYTES: usize = 2 + 36 + 2 + 11;
 
 /// An item's size with its key, in bytes, hidden fields included. The names of the key's attributes count at their longest.
 pub fn item_bytes(key: &Key, item: &Item) -> usize {
-    let attributes = item.0.iter().map(|(name, value)| name.len() + value_bytes(value));
+    let attributes = item.attributes().iter().map(|(name, value)| name.len() + value_bytes(value));
     HIDDEN_BYTES + key_bytes(key) + attributes.sum::<usize>()
 }
 

@@ -337,7 +337,7 @@ impl Keys {
 /// Takes the key's attribute out of what serde wrote.
 fn take_key(item: &mut Item, attr: &Attr) -> Result<KeyValue> {
     let Attr { name, kind } = attr;
-    let found = match (kind, item.0.remove(name)) {
+    let found = match (kind, item.attributes_mut().remove(name)) {
         (KeyKind::Text, Some(Value::Text(text))) => return Ok(text.into()),
         (KeyKind::Bytes, Some(Value::Bytes(bytes))) => return Ok(bytes.into()),
         (KeyKind::Int, Some(Value::Number(number))) => match number.as_i64() {

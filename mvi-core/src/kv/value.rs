@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -288,7 +289,7 @@ impl From<BTreeMap<String, Value>> for Value {
     }
 }
 
-/// A record's attributes by name, without those of its key.
+/// A record's attributes by name, without those of its key. A clone shares them until one of the two is changed.
 ///
 /// Any type that serde writes as a map or a struct becomes an item with [`Item::of`], and comes back with
 /// [`Item::to`].
@@ -299,31 +300,51 @@ impl From<BTreeMap<String, Value>> for Value {
 /// let item = Item::new().with("url", "https://example.com").with("hits", 0);
 /// assert_eq!(item.get("hits"), Some(&Value::from(0)));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Item(pub BTreeMap<String, Value>);
+#[derive(Clone, Default)]
+pub struct Item(Option<Arc<Attributes>>);
+
+/// Values by name.
+type Attributes = BTreeMap<String, Value>;
+
+static NONE: Attributes = BTreeMap::new();
 
 impl Item {
     /// No attributes.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(None)
+    }
+
+    /// Its attributes.
+    pub fn attributes(&self) -> &BTreeMap<String, Value> {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Its attributes, to be changed: they are copied first, where clones share them.
+    pub fn attributes_mut(&mut self) -> &mut BTreeMap<String, Value> {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    /// Its attributes, by value: they are copied, where clones share them.
+    pub fn into_attributes(self) -> BTreeMap<String, Value> {
+        self.0.map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 
     /// Adds an attribute, in place of one with the same name.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.0.insert(name.into(), value.into());
+        self.attributes_mut().insert(name.into(), value.into());
         self
     }
 
     /// The attribute called `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.attributes().get(name)
     }
 
     /// The value at `path`.
     pub fn at(&self, path: &Path) -> Option<&Value> {
         let (first, rest) = path.parts().split_first()?;
-        rest.iter().try_fold(self.0.get(first)?, |value, part| match value {
+        rest.iter().try_fold(self.attributes().get(first)?, |value, part| match value {
             Value::Map(map) => map.get(part),
             _ => None,
         })
@@ -332,7 +353,47 @@ impl Item {
 
 impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Item {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        pairs.collect::<BTreeMap<_, _>>().into()
+    }
+}
+
+impl From<BTreeMap<String, Value>> for Item {
+    fn from(attributes: BTreeMap<String, Value>) -> Self {
+        Self((!attributes.is_empty()).then(|| Arc::new(attributes)))
+    }
+}
+
+/// As a map of its attributes, be it none.
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        self.attributes() == other.attributes()
+    }
+}
+
+impl Eq for Item {}
+
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.attributes().cmp(other.attributes())
+    }
+}
+
+impl Hash for Item {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.attributes().hash(state);
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Item").field(self.attributes()).finish()
     }
 }
 

@@ -63,7 +63,7 @@ async fn rewrite(
     carries: bool,
 ) -> Result<Object> {
     let mut destination = Object::new()
-        .set_content_type(&new.properties.content_type)
+        .set_content_type(&*new.properties.content_type)
         .set_cache_control(new.properties.cache_control.clone().unwrap_or_default())
         .set_content_disposition(new.properties.content_disposition.clone().unwrap_or_default())
         .set_metadata(new.metadata());

@@ -78,7 +78,7 @@ pub(super) fn time(time: Option<WireTime>) -> Option<Timestamp> {
 pub(super) fn properties(object: &Object) -> Properties {
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     Properties {
-        content_type: some(&object.content_type).unwrap_or_else(|| Properties::BINARY.to_owned()),
+        content_type: some(&object.content_type).map_or(Properties::BINARY.into(), Into::into),
         cache_control: some(&object.cache_control),
         content_disposition: some(&object.content_disposition),
         metadata: Metadata::reported(object.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str()))),

@@ -37,7 +37,8 @@ pub(super) fn to_wire(value: &Value) -> Wire {
 
 /// `item` as Firestore keeps it: one map, so that none of its names is one of ours.
 pub(super) fn item_to_wire(item: &Item) -> Wire {
-    let fields = item.0.iter().map(|(name, value)| (name.clone(), to_wire(value))).collect();
+    let fields =
+        item.attributes().iter().map(|(name, value)| (name.clone(), to_wire(value))).collect();
     wire(ValueType::MapValue(MapValue { fields }))
 }
 
@@ -61,7 +62,7 @@ pub(super) fn from_wire(wire: Wire) -> Result<Value> {
 /// The item that Firestore keeps as `map`.
 pub(super) fn item_from_map(map: MapValue) -> Result<Item> {
     let pairs = map.fields.into_iter().map(|(name, wire)| Ok((name, from_wire(wire)?)));
-    Ok(Item(pairs.collect::<Result<_>>()?))
+    Ok(Item::from(pairs.collect::<Result<BTreeMap<_, _>>>()?))
 }
 
 /// A document that somebody else wrote, or changed.

@@ -172,8 +172,8 @@ fn admitted(
 
 fn read(blob: &SimBlob, get: Get, request: &Request<Incoming>) -> Result<Reply> {
     let (headers, bucket) = (request.headers(), get.bucket.clone());
-    let Opened { made, content, fate, chunk, .. } = blob.now(GET, &bucket, get, Store::get)?;
-    let meta = made.meta();
+    let Opened { made, fate, chunk, .. } = blob.now(GET, &bucket, get, Store::get)?;
+    let (meta, content) = (made.meta(), made.content().clone());
     let mut answer = Response::builder();
     let told = answer.headers_mut().expect("a builder that was given nothing has no error");
     describe(told, &meta);
@@ -214,7 +214,7 @@ async fn write(blob: &SimBlob, mut put: Put, request: Request<Incoming>) -> Resu
     let (head, body) = request.into_parts();
     let mut properties = Properties::default();
     if let Some(content_type) = text(&head.headers, &header::CONTENT_TYPE) {
-        content_type.clone_into(&mut properties.content_type);
+        properties.content_type = content_type.to_owned().into();
     }
     let owned = |name| text(&head.headers, &name).map(str::to_owned);
     properties.cache_control = owned(header::CACHE_CONTROL);

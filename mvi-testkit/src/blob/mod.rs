@@ -141,7 +141,8 @@ impl SimBlob {
 
     /// Gives an object that was opened to its reader.
     fn send(&self, op: &'static Op, bucket: BucketName, opened: Opened) -> Object {
-        let Opened { made, content, range, whole, fate, chunk } = opened;
+        let Opened { made, range, whole, fate, chunk } = opened;
+        let content = made.content();
         if !self.world.takes_time()
             && let Some(bytes) = content.at_once(&range, fate, &chunk)
         {
@@ -149,7 +150,7 @@ impl SimBlob {
             return Object::new(made.meta(), range, stream::once(ready(Ok(bytes))).boxed());
         }
         let checksum = whole.then_some(content.checksum);
-        let world = Arc::clone(&self.world);
+        let (world, content) = (Arc::clone(&self.world), content.clone());
         let sending =
             Sending { world, op, content, range: range.clone(), chunk, fate, takes_time: true };
         let checked = Checked::new(sending.body(), range.end - range.start, checksum);

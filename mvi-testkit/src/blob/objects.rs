@@ -13,19 +13,42 @@ use crate::{
     sim::{shared::hex, world::Turn},
 };
 
-/// A key, found by any text.
-#[derive(Clone, Debug)]
-pub(super) struct Place(pub(super) Key);
+/// The most bytes of a key that its place has with it.
+const SHORT_BYTES: usize = 23;
 
-impl Borrow<str> for Place {
-    fn borrow(&self) -> &str {
-        self.0.as_str()
+/// A key, found by the bytes of any text, which sort as the text does. A short one is compared where it lies: keys are in as many
+/// places of the memory as there are objects.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    length: u8,
+    short: [u8; SHORT_BYTES],
+    key: Key,
+}
+
+impl Place {
+    fn new(key: Key) -> Self {
+        let (mut short, text) = ([0; SHORT_BYTES], key.as_str().as_bytes());
+        if let Some(start) = short.get_mut(..text.len()) {
+            start.copy_from_slice(text);
+        }
+        // One that does not fit is longer than what there is.
+        Self { length: u8::try_from(text.len()).unwrap_or(u8::MAX), short, key }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.short.get(..usize::from(self.length)).unwrap_or(self.key.as_str().as_bytes())
+    }
+}
+
+impl Borrow<[u8]> for Place {
+    fn borrow(&self) -> &[u8] {
+        self.bytes()
     }
 }
 
 impl Ord for Place {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.as_str().cmp(other.0.as_str())
+        self.bytes().cmp(other.bytes())
     }
 }
 
@@ -211,14 +234,14 @@ impl Objects {
     }
 
     pub(super) fn live(&self, key: &Key) -> Option<&Arc<Stored>> {
-        self.slots.get(key.as_str())?.live.as_ref()
+        self.slots.get(key.as_str().as_bytes())?.live.as_ref()
     }
 
     /// # Errors
     ///
     /// [`NotFound`](ErrorKind::NotFound).
     pub(super) fn find(&self, key: &Key, version: Option<&VersionId>) -> Result<&Arc<Stored>> {
-        let found = self.slots.get(key.as_str()).and_then(|it| it.get(version));
+        let found = self.slots.get(key.as_str().as_bytes()).and_then(|it| it.get(version));
         found.ok_or_else(|| {
             let what = if version.is_some() { "no such version" } else { "no such object" };
             Error::new(ErrorKind::NotFound, what)
@@ -241,7 +264,7 @@ impl Objects {
         self.writes += 1;
         let number = self.writes;
         let stored = || Arc::new(stored(number));
-        if let Some(slot) = self.slots.get_mut(key.as_str()) {
+        if let Some(slot) = self.slots.get_mut(key.as_str().as_bytes()) {
             admit(slot.live.as_deref(), mode)?;
             let stored = stored();
             let old = slot.live.replace(Arc::clone(&stored));
@@ -251,13 +274,13 @@ impl Objects {
         admit(None, mode)?;
         let stored = stored();
         let slot = Slot { live: Some(Arc::clone(&stored)), ..Slot::default() };
-        self.slots.insert(Place(key.clone()), slot);
+        self.slots.insert(Place::new(key.clone()), slot);
         Ok((stored, false))
     }
 
     /// Takes the current object out of its place, where there is one. Returns whether a list may have it for a while.
     pub(super) fn remove(&mut self, key: &str, fall: Fall, at: Moment) -> bool {
-        let Some(slot) = self.slots.get_mut(key) else { return false };
+        let Some(slot) = self.slots.get_mut(key.as_bytes()) else { return false };
         let lists = slot.live.take().is_some_and(|old| slot.fall(old, fall, at));
         self.tidy(key);
         lists
@@ -271,7 +294,7 @@ impl Objects {
         fall: Fall,
         at: Moment,
     ) -> bool {
-        let Some(slot) = self.slots.get_mut(key) else { return false };
+        let Some(slot) = self.slots.get_mut(key.as_bytes()) else { return false };
         if slot.live.as_ref().is_some_and(|it| it.is(version)) {
             return self.remove(key, fall, at);
         }
@@ -286,15 +309,15 @@ impl Objects {
 
     /// Forgets what was gone by `moment`.
     pub(super) fn forget(&mut self, key: &str, moment: Moment) {
-        if let Some(slot) = self.slots.get_mut(key) {
+        if let Some(slot) = self.slots.get_mut(key.as_bytes()) {
             slot.gone.retain(|it| it.until > moment);
             self.tidy(key);
         }
     }
 
     fn tidy(&mut self, key: &str) {
-        if self.slots.get(key).is_some_and(|it| it.is_empty() && it.gone.is_empty()) {
-            self.slots.remove(key);
+        if self.slots.get(key.as_bytes()).is_some_and(|it| it.is_empty() && it.gone.is_empty()) {
+            self.slots.remove(key.as_bytes());
         }
     }
 
@@ -310,9 +333,9 @@ impl Objects {
                 Bound::Included(it) | Bound::Excluded(it) if it >= prefix => from,
                 _ => Bound::Included(prefix),
             };
-            self.slots.range::<str, _>((from, Bound::Unbounded))
+            self.slots.range::<[u8], _>((from.map(str::as_bytes), Bound::Unbounded))
         });
-        let range = range.into_iter().flatten().map(|(place, slot)| (&place.0, slot));
+        let range = range.into_iter().flatten().map(|(place, slot)| (&place.key, slot));
         range.take_while(move |(key, _)| key.as_str().starts_with(prefix))
     }
 
@@ -324,7 +347,7 @@ impl Objects {
         fall: Fall,
         at: Moment,
     ) -> usize {
-        let Some(slot) = self.slots.get_mut(key) else { return 0 };
+        let Some(slot) = self.slots.get_mut(key.as_bytes()) else { return 0 };
         let (gone, kept): (Vec<_>, Vec<_>) = slot.kept.drain(..).partition(|it| due(it.since));
         slot.kept = kept;
         for it in &gone {
@@ -336,7 +359,7 @@ impl Objects {
 
     /// All slots, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Slot)> {
-        self.slots.iter().map(|(place, slot)| (&place.0, slot))
+        self.slots.iter().map(|(place, slot)| (&place.key, slot))
     }
 }
 
@@ -394,6 +417,21 @@ pub(super) fn behind(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_sort_as_their_keys_do_however_long_they_are() {
+        let lengths = [1, 2, SHORT_BYTES - 1, SHORT_BYTES, SHORT_BYTES + 1, 254, 255, 256, 1_024];
+        let texts = ["a", "b", "ä", "a\u{10FFFC}", "~"].into_iter().flat_map(|start| {
+            lengths
+                .iter()
+                .map(move |length| format!("{start:a<length$}"))
+                .filter(|it| it.len() <= 1_024)
+        });
+        let places: Vec<_> = texts.map(|it| Place::new(Key::new(it).unwrap())).collect();
+        for (one, other) in places.iter().flat_map(|one| places.iter().map(move |it| (one, it))) {
+            assert_eq!(one.cmp(other), one.key.as_str().cmp(other.key.as_str()));
+        }
+    }
 
     #[test]
     fn what_is_behind_a_text_is_behind_all_that_start_with_it() {

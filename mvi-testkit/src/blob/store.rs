@@ -71,12 +71,15 @@ impl Made {
     pub(super) fn meta(&self) -> Meta {
         self.stored.meta(self.keeps)
     }
+
+    pub(super) fn content(&self) -> &Content {
+        &self.stored.content
+    }
 }
 
 /// What a read opened: it is copied where nothing is locked.
 pub(super) struct Opened {
     pub(super) made: Made,
-    pub(super) content: Content,
     pub(super) range: Range<u64>,
     /// Whether that is all, so that its checksum can be held against it.
     pub(super) whole: bool,
@@ -233,10 +236,9 @@ impl Store {
         let size = stored.content.size;
         let whole = wanted.is_none();
         let range = wanted.map_or(Ok(0..size), |it| it.resolve(size))?;
-        let content = stored.content.clone();
         let made = room.made(stored);
         let (fate, chunk) = (fate(turn, &range), turn.weather.blob.chunk.clone());
-        Ok(Opened { made, content, range, whole, fate, chunk })
+        Ok(Opened { made, range, whole, fate, chunk })
     }
 
     pub(super) fn head(&mut self, turn: &Turn<'_>, request: Head) -> Result<Made> {

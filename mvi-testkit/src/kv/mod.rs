@@ -72,19 +72,19 @@ impl SimKv {
     /// Makes a call of one table.
     async fn call<Q: Send + 'static, R: Send + 'static>(
         &self,
-        name: &'static str,
+        op: &'static Op,
         table: &Name,
         request: Q,
         check: fn(&Q, &Table) -> Result<()>,
         work: fn(&mut Store, &Turn<'_>, Q) -> Result<R>,
     ) -> Result<R> {
-        let (op, resource) = (op(name), table.as_str());
+        let resource = table.as_str();
         if !self.world.takes_time() {
             // It is checked in its turn, which is now.
             let work = |turn: &Turn<'_>| work(&mut lock(&self.store), turn, request);
             return self.world.call_now(op, resource, work);
         }
-        self.check(table, |it| check(&request, it)).map_err(|e| e.or_at(name, table))?;
+        self.check(table, |it| check(&request, it)).map_err(|e| e.or_at(op.name(), table))?;
         let store = Arc::clone(&self.store);
         let work = move |turn: &Turn<'_>| work(&mut lock(&store), turn, request);
         self.world.call(op, resource, work).await
@@ -100,7 +100,7 @@ const fn op(name: &str) -> &'static Op {
 #[deny(clippy::missing_trait_methods)]
 impl Kv for SimKv {
     async fn create_table(&self, request: CreateTable) -> Result<Table> {
-        let op = op("kv.create_table");
+        let op = const { op("kv.create_table") };
         let name = request.name.clone();
         request.check().map_err(|e| e.or_at(op.name(), &name))?;
         loop {
@@ -118,7 +118,7 @@ impl Kv for SimKv {
     async fn table(&self, name: &Name) -> Result<Table> {
         let (store, table) = (Arc::clone(&self.store), name.clone());
         let work = move |turn: &Turn<'_>| lock(&store).table(turn, &table);
-        self.world.call(op("kv.table"), name.as_str(), work).await
+        self.world.call(const { op("kv.table") }, name.as_str(), work).await
     }
 
     fn list_tables(&self, labels: Labels) -> Items<Table> {
@@ -126,7 +126,7 @@ impl Kv for SimKv {
         let listed = async move {
             let store = kv.store;
             let work = move |turn: &Turn<'_>| Ok(lock(&store).list_tables(turn, &labels));
-            let tables = kv.world.call(op("kv.list_tables"), "", work).await?;
+            let tables = kv.world.call(const { op("kv.list_tables") }, "", work).await?;
             Ok::<_, Error>(stream::iter(tables.into_iter().map(Ok)))
         };
         stream::once(listed).try_flatten().boxed()
@@ -138,33 +138,34 @@ impl Kv for SimKv {
             lock(&store).delete_table(turn, &table);
             Ok(())
         };
-        self.world.call(op("kv.delete_table"), name.as_str(), work).await
+        self.world.call(const { op("kv.delete_table") }, name.as_str(), work).await
     }
 
     async fn get(&self, request: Get) -> Result<Option<Record>> {
         let table = request.table.clone();
-        let found = self.call("kv.get", &table, request, Get::check, Store::get).await?;
+        let found =
+            self.call(const { op("kv.get") }, &table, request, Get::check, Store::get).await?;
         // Copied here, where nothing is locked.
         Ok(found.map(|it| it.record.clone()))
     }
 
     async fn put(&self, request: Put) -> Result<Version> {
         let table = request.table.clone();
-        self.call("kv.put", &table, request, Put::check, Store::put).await
+        self.call(const { op("kv.put") }, &table, request, Put::check, Store::put).await
     }
 
     async fn update(&self, request: Update) -> Result<Record> {
         let table = request.table.clone();
-        self.call("kv.update", &table, request, Update::check, Store::update).await
+        self.call(const { op("kv.update") }, &table, request, Update::check, Store::update).await
     }
 
     async fn delete(&self, request: Delete) -> Result<()> {
         let table = request.table.clone();
-        self.call("kv.delete", &table, request, Delete::check, Store::delete).await
+        self.call(const { op("kv.delete") }, &table, request, Delete::check, Store::delete).await
     }
 
     async fn get_many(&self, request: GetMany) -> Result<Vec<Result<Option<Record>>>> {
-        let (op, table) = (op("kv.get_many"), request.table.clone());
+        let (op, table) = (const { op("kv.get_many") }, request.table.clone());
         let named = |e: Error| e.or_at(op.name(), &table);
         self.check(&table, |it| request.check(it)).map_err(named)?;
         // A key that is there twice is read once.
@@ -192,7 +193,7 @@ impl Kv for SimKv {
     }
 
     async fn write_many(&self, request: WriteMany) -> Result<Vec<Result<Option<Version>>>> {
-        let (op, resource) = (op("kv.write_many"), request.resource());
+        let (op, resource) = (const { op("kv.write_many") }, request.resource());
         let resource = resource.as_str();
         let named = |e: Error| e.or_at(op.name(), resource);
         request.check().map_err(named)?;
@@ -210,7 +211,7 @@ impl Kv for SimKv {
     }
 
     async fn transact(&self, request: Transact) -> Result<Vec<Option<Version>>> {
-        let (op, resource) = (op("kv.transact"), request.resource());
+        let (op, resource) = (const { op("kv.transact") }, request.resource());
         let named = |e: Error| e.or_at(op.name(), &resource);
         request.check().map_err(named)?;
         for step in &request.steps {

@@ -9,6 +9,7 @@ use std::{
 use futures::{StreamExt as _, TryStreamExt as _};
 use mvi_core::{
     Items, Name, Result,
+    hook::Op,
     kv::{Condition, Consistency, Cursor, Found, Order, Query, Record, Scan, Table},
 };
 
@@ -30,10 +31,10 @@ pub(super) enum Request {
 }
 
 impl Request {
-    fn op(&self) -> &'static str {
+    fn op(&self) -> &'static Op {
         match self {
-            Self::Query(_) => "kv.query",
-            Self::Scan(_) => "kv.scan",
+            Self::Query(_) => const { op("kv.query") },
+            Self::Scan(_) => const { op("kv.scan") },
         }
     }
 
@@ -107,7 +108,7 @@ impl SimKv {
         let pages = paged(limit, move |progress, left| {
             let (kv, request) = (kv.clone(), Arc::clone(&request));
             async move {
-                let (op, table) = (op(request.op()), request.table().clone());
+                let (op, table) = (request.op(), request.table().clone());
                 if matches!(progress, Progress::Start) {
                     let checked = kv.check(&table, |it| request.check(it));
                     checked.map_err(|e| e.or_at(op.name(), &table))?;

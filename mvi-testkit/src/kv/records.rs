@@ -1,6 +1,7 @@
 //! One table's records: in order, with a little of their past for the reads that lag behind.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, btree_map::Entry},
     ops::{Bound, ControlFlow},
     sync::Arc,
@@ -12,10 +13,62 @@ use crate::{clock::Moment, sim::world::mix};
 
 /// Where a record is: a hash of its partition, then the bytes by which its key sorts. So a scan finds partitions in an
 /// order that means nothing, and a partition's records together and in order; and few bytes are compared.
-pub(super) type Place = (u32, Vec<u8>);
+pub(super) type Place = (u32, Sorted);
 
 /// Where a record is in an index: the bytes by which it sorts there.
-type IndexPlace = Vec<u8>;
+type IndexPlace = Sorted;
+
+/// The most bytes that are compared where they lie.
+const SHORT_BYTES: usize = 22;
+
+/// Bytes by which a key sorts. Few of them need no memory of their own: keys are in as many places of it as there are records.
+#[derive(Clone, Debug)]
+pub(super) enum Sorted {
+    Short(u8, [u8; SHORT_BYTES]),
+    Long(Box<[u8]>),
+}
+
+impl Sorted {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Sorted {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut short = [0; SHORT_BYTES];
+        match (short.get_mut(..bytes.len()), u8::try_from(bytes.len())) {
+            (Some(start), Ok(length)) => {
+                start.copy_from_slice(&bytes);
+                Self::Short(length, short)
+            }
+            _ => Self::Long(bytes.into()),
+        }
+    }
+}
+
+impl Ord for Sorted {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for Sorted {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Sorted {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Sorted {}
 
 /// A record, and where it is in each of the table's indexes.
 #[derive(Debug)]
@@ -97,7 +150,7 @@ impl Records {
     }
 
     pub(super) fn place(&self, key: &Key) -> Place {
-        (self.hash(&key.partition), codec::sort_bytes(key))
+        (self.hash(&key.partition), codec::sort_bytes(key).into())
     }
 
     /// [FNV-1a](http://www.isthe.com/chongo/tech/comp/fnv/), then spread by the seed: what is unordered is so in each simulation in its own way.
@@ -133,7 +186,7 @@ impl Records {
         let new = record.map(|record| {
             let indexed = |it| {
                 let there = table.place(it, &record.key, &record.item)?;
-                Some(codec::index_bytes(&there, &record.key))
+                Some(codec::index_bytes(&there, &record.key).into())
             };
             let places = table.indexes.iter().map(indexed).collect();
             Arc::new(Stored { record, places })
@@ -195,6 +248,7 @@ impl Records {
             return None;
         }
         let (from, to) = codec::byte_range(&query.partition, &query.range);
+        let (from, to) = (Sorted::from(from), Sorted::from(to));
         if let Some(name) = &query.index {
             let number = table.indexes.iter().position(|it| it.name == *name)?;
             return Some(Reads::Index(number, Bound::Included(from), Bound::Excluded(to)));
@@ -210,7 +264,7 @@ impl Records {
         };
         // Each segment has its share of the hashes.
         let start = |part: u64| (part << 32) / u64::from(of.max(1));
-        let bound = |part| u32::try_from(start(part)).ok().map(|hash| (hash, Vec::new()));
+        let bound = |part| u32::try_from(start(part)).ok().map(|hash| (hash, Vec::new().into()));
         let from = bound(number.into()).map_or(Bound::Unbounded, Bound::Included);
         let to = bound(u64::from(number) + 1).map_or(Bound::Unbounded, Bound::Excluded);
         Reads::Slots(from, to)
@@ -220,7 +274,7 @@ impl Records {
     pub(super) fn last(&self, key: &Key, place: Option<&Key>) -> Last {
         match place {
             None => Last::Slot(self.place(key)),
-            Some(place) => Last::Index(codec::index_bytes(place, key)),
+            Some(place) => Last::Index(codec::index_bytes(place, key).into()),
         }
     }
 
@@ -326,6 +380,17 @@ mod tests {
     use std::{collections::BTreeSet, ops::RangeBounds as _};
 
     use super::*;
+
+    #[test]
+    fn places_sort_as_their_bytes_do_however_many_they_are() {
+        let lengths = [0, 1, SHORT_BYTES - 1, SHORT_BYTES, SHORT_BYTES + 1, 255, 256, 700];
+        let all = [0, 7, 255].into_iter().flat_map(|byte| lengths.map(|length| vec![byte; length]));
+        let all: Vec<_> = all.map(|bytes| (Sorted::from(bytes.clone()), bytes)).collect();
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |it| (one, it))) {
+            assert_eq!(one.0.cmp(&other.0), one.1.cmp(&other.1));
+            assert_eq!(one.0 == other.0, one.1 == other.1);
+        }
+    }
 
     #[test]
     fn what_is_left_of_a_range_is_what_no_page_has_read() {

@@ -11,6 +11,7 @@
 pub(super) mod disk;
 mod get;
 mod put;
+pub(super) mod read;
 
 pub(super) use get::{Fresh, get, pour};
 pub(super) use put::put;

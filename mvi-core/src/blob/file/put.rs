@@ -1,24 +1,17 @@
 //! A file up.
 
-use std::{collections::HashMap, io::SeekFrom, ops::Range, path::PathBuf};
+use std::{collections::HashMap, fs::File, io, ops::Range, path::PathBuf, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use futures::{
-    TryStreamExt as _,
-    lock::{Mutex, MutexGuard},
-    stream,
-};
+use futures::{TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt as _, AsyncSeekExt as _},
-};
 
 use super::{
     Gauge, PutFile,
     disk::{self, Kept, Stamp, local, named},
+    read::{self, Pool},
 };
 use crate::{
     Applied, Error, ErrorKind, Result,
@@ -30,8 +23,6 @@ use crate::{
 
 const FORMAT: &str = "mvi put_file";
 const VERSION: u32 = 1;
-/// How much is read at a time to compute a checksum.
-const READ_BYTES: usize = 256 << 10;
 
 /// What is kept to go on: it is written once, and says nothing of parts, since the bucket has them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,9 +38,10 @@ struct State {
 
 /// The file, open from the start to the end, so that one that takes its place is not mixed in.
 struct Open {
-    file: Mutex<File>,
+    file: Arc<File>,
     stamp: Stamp,
     path: PathBuf,
+    pool: Pool,
 }
 
 pub(in crate::blob) async fn put<B: Blob + ?Sized>(blob: &B, request: PutFile) -> Result<Meta> {
@@ -292,8 +284,8 @@ impl<B: Blob + ?Sized> Job<'_, B> {
                 return Ok(part);
             }
         }
-        let piece = self.open.bytes(range).await?;
-        let part = parts::store(self.blob, upload, number, piece).await?;
+        let (piece, checksum) = self.open.part(range).await?;
+        let part = parts::store(self.blob, upload, number, piece, checksum).await?;
         self.gauge.add(size);
         Ok(part)
     }
@@ -340,57 +332,43 @@ fn done(removed: Result<()>) -> Result<()> {
 
 impl Open {
     async fn new(path: PathBuf) -> Result<Self> {
-        let file = File::open(&path).await.map_err(local("can't read", &path))?;
-        let meta = file.metadata().await.map_err(local("can't read", &path))?;
+        let opened = disk::blocking("can't read", &path, |path| {
+            let file = File::open(path)?;
+            let meta = file.metadata()?;
+            Ok((file, meta))
+        });
+        let (file, meta) = opened.await?;
         if !meta.is_file() {
             return invalid(format!("{} is no file", named(&path)));
         }
-        Ok(Self { file: Mutex::new(file), stamp: Stamp::of(&meta), path })
+        Ok(Self { file: Arc::new(file), stamp: Stamp::of(&meta), path, pool: Pool::default() })
     }
 
     async fn is_unchanged(&self) -> Result<bool> {
-        let meta = self.file.lock().await.metadata().await;
-        Ok(Stamp::of(&meta.map_err(local("can't read", &self.path))?) == self.stamp)
+        let file = Arc::clone(&self.file);
+        let meta = disk::blocking("can't read", &self.path, move |_| file.metadata());
+        Ok(Stamp::of(&meta.await?) == self.stamp)
     }
 
-    /// These of its bytes.
-    async fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
-        let mut left = range.end - range.start;
-        let mut bytes = BytesMut::with_capacity(usize::try_from(left).unwrap_or(usize::MAX));
-        let mut file = self.at(range.start).await?;
-        while left > 0 {
-            left -= self.some(&mut file, left, &mut bytes).await?;
-        }
-        Ok(bytes.freeze())
+    /// These of its bytes, and their checksum.
+    async fn part(&self, range: Range<u64>) -> Result<(Bytes, Crc32c)> {
+        let (file, pool) = (Arc::clone(&self.file), self.pool.clone());
+        let part = read::on_disk(move |waited| read::part(&file, range, &pool, waited));
+        part.await.map_err(|e| self.unread(e))
     }
 
     /// The checksum of these of its bytes.
     async fn checksum(&self, range: Range<u64>) -> Result<Crc32c> {
-        let mut left = range.end - range.start;
-        let mut checksum = Crc32c::default();
-        let mut buffer = BytesMut::with_capacity(READ_BYTES);
-        let mut file = self.at(range.start).await?;
-        while left > 0 {
-            buffer.clear();
-            left -= self.some(&mut file, left.min(READ_BYTES as u64), &mut buffer).await?;
-            checksum = checksum.append(&buffer);
-        }
-        Ok(checksum)
+        let file = Arc::clone(&self.file);
+        let checksum = read::on_disk(move |waited| read::checksum(&file, range, waited));
+        checksum.await.map_err(|e| self.unread(e))
     }
 
-    /// The file, for nobody else meanwhile, to be read from an offset on.
-    async fn at(&self, offset: u64) -> Result<MutexGuard<'_, File>> {
-        let mut file = self.file.lock().await;
-        file.seek(SeekFrom::Start(offset)).await.map_err(local("can't read", &self.path))?;
-        Ok(file)
-    }
-
-    /// Reads something, and says how much.
-    async fn some(&self, file: &mut File, most: u64, into: &mut BytesMut) -> Result<u64> {
-        let found = file.take(most).read_buf(into).await;
-        match found.map_err(local("can't read", &self.path))? {
-            0 => invalid(format!("{} became shorter while it was sent", named(&self.path))),
-            found => Ok(found as u64),
+    fn unread(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            let path = named(&self.path);
+            return Error::invalid(format!("{path} became shorter while it was sent"));
         }
+        local("can't read", &self.path)(error)
     }
 }

@@ -422,7 +422,7 @@ fn properties(tags: &TagSet, attributes: &Attributes) -> StoreResult<Properties>
     for (name, value) in attributes {
         let value = value.to_string();
         match name {
-            Attribute::ContentType => properties.content_type = value,
+            Attribute::ContentType => properties.content_type = value.into(),
             Attribute::CacheControl => properties.cache_control = Some(value),
             Attribute::ContentDisposition => properties.content_disposition = Some(value),
             Attribute::Metadata(name) => {
@@ -440,7 +440,7 @@ fn properties(tags: &TagSet, attributes: &Attributes) -> StoreResult<Properties>
 fn attributes(properties: &Properties) -> Attributes {
     let Properties { content_type, cache_control, content_disposition, metadata } = properties;
     let mut attributes = Attributes::new();
-    attributes.insert(Attribute::ContentType, content_type.clone().into());
+    attributes.insert(Attribute::ContentType, content_type.clone().into_owned().into());
     if let Some(it) = cache_control {
         attributes.insert(Attribute::CacheControl, it.clone().into());
     }

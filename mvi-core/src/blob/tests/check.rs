@@ -23,7 +23,7 @@ fn empty() -> Tag {
 }
 
 fn bad_properties() -> Properties {
-    Properties { content_type: String::new(), ..Properties::default() }
+    Properties { content_type: "".into(), ..Properties::default() }
 }
 
 #[test]

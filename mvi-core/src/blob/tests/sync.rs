@@ -262,8 +262,7 @@ async fn properties_are_by_key_and_checked() {
     store.sync(SyncDir::up(dir.path(), bucket(), "").properties(html)).await.unwrap();
     assert_eq!(store.meta("a.html").unwrap().properties.content_type, "text/html");
     assert_eq!(store.meta("b").unwrap().properties.content_type, "application/octet-stream");
-    let bad =
-        |_: &Key| crate::blob::Properties { content_type: String::new(), ..Default::default() };
+    let bad = |_: &Key| crate::blob::Properties { content_type: "".into(), ..Default::default() };
     let error = store.sync(SyncDir::up(dir.path(), bucket(), "x/").properties(bad)).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(store.keys().len(), 2);

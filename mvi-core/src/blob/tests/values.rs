@@ -214,7 +214,7 @@ fn properties_are_what_http_carries() {
     Properties::default().check().unwrap();
     let text = |it: &str| Some(it.to_owned());
     for bad in ["", " a", "a ", "a\r\nx: y", "é", &"a".repeat(256)] {
-        let one = Properties { content_type: bad.to_owned(), ..Properties::default() };
+        let one = Properties { content_type: bad.to_owned().into(), ..Properties::default() };
         let two = Properties { cache_control: text(bad), ..Properties::default() };
         let three = Properties { content_disposition: text(bad), ..Properties::default() };
         for properties in [one, two, three] {

@@ -444,7 +444,7 @@ impl<'k> Keyed<'k, '_> {
         sort: Option<(&'k str, KeyValue)>,
         item: Item,
     ) -> Self {
-        let rest = Entries::new(item.0.into_iter());
+        let rest = Entries::new(item.into_attributes().into_iter());
         Self { partition: Some(partition), sort, attribute: None, rest }
     }
 }

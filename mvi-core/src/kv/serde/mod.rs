@@ -94,7 +94,7 @@ impl Item {
     /// [`Invalid`](crate::ErrorKind::Invalid) where it is neither, or as [`Value::of`] says.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
         match Value::of(value)? {
-            Value::Map(map) => Ok(Self(map)),
+            Value::Map(map) => Ok(map.into()),
             other => {
                 Err(Error::invalid(format!("found {}, wanted a struct or a map", other.kind())))
             }
@@ -121,7 +121,7 @@ impl Item {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid), naming the field, where the type is another.
     pub fn to<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        Ok(T::deserialize(de::borrowed_map(&self.0))?)
+        Ok(T::deserialize(de::borrowed_map(self.attributes()))?)
     }
 
     /// Reads a type that serde knows, as [`to`](Self::to) does, but moves text and bytes in place of copying them.
@@ -130,7 +130,7 @@ impl Item {
     ///
     /// Those of [`to`](Self::to).
     pub fn decode<T: DeserializeOwned>(self) -> Result<T> {
-        Ok(T::deserialize(de::Source::open(Value::Map(self.0)))?)
+        Ok(T::deserialize(de::Source::open(Value::Map(self.into_attributes())))?)
     }
 }
 
@@ -432,13 +432,13 @@ impl<'de> Visitor<'de> for Values {
 
 impl Serialize for Item {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.attributes().serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BTreeMap::deserialize(deserializer).map(Self)
+        BTreeMap::deserialize(deserializer).map(Self::from)
     }
 }
 

@@ -345,7 +345,9 @@ fn an_error_in_reading_names_the_field_and_shows_no_value() {
     assert_eq!(message(Item::new().to::<Strict>()), "kinds: absent");
     let keys = Item::new().with("secret", 1);
     assert_eq!(
-        message(Item::new().with("by", keys.0).to::<HashMap<String, HashMap<u8, u8>>>()),
+        message(
+            Item::new().with("by", keys.into_attributes()).to::<HashMap<String, HashMap<u8, u8>>>()
+        ),
         "by.secret: found text that does not fit, wanted u8"
     );
 }

@@ -17,7 +17,7 @@ fn items() -> impl Strategy<Value = Item> {
         collection::btree_map("[abc]", any::<i64>().prop_map(Value::from), 0..3)
             .prop_map(Value::Map),
     ];
-    collection::btree_map("[abc]", value, 0..4).prop_map(Item)
+    collection::btree_map("[abc]", value, 0..4).prop_map(Item::from)
 }
 
 fn changes() -> impl Strategy<Value = Change> {

@@ -25,7 +25,10 @@ fn few() -> impl Strategy<Value = Value> {
 }
 
 fn items() -> impl Strategy<Value = Option<Item>> {
-    proptest::option::weighted(0.9, collection::btree_map("[abc]", few(), 0..4).prop_map(Item))
+    proptest::option::weighted(
+        0.9,
+        collection::btree_map("[abc]", few(), 0..4).prop_map(Item::from),
+    )
 }
 
 fn paths() -> impl Strategy<Value = Path> {

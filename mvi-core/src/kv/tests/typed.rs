@@ -55,7 +55,7 @@ async fn the_key_is_in_the_type_and_not_in_the_item() {
     failed.log = Some(Bytes::from_static(b"log"));
     let version = builds.put(&failed).await.unwrap();
     let record = store.get(Get::new(name(), key(7))).await.unwrap().unwrap();
-    let names: Vec<_> = record.item.0.keys().map(String::as_str).collect();
+    let names: Vec<_> = record.item.attributes().keys().map(String::as_str).collect();
     assert_eq!(names, ["log", "runs", "state"]);
     let read = builds.get(key(7)).await.unwrap().unwrap();
     assert_eq!((&read.value, &read.version, read.expires), (&failed, &version, None));

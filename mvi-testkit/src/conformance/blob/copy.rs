@@ -11,7 +11,7 @@ use super::{Place, Scope, fails, place::noise};
 
 fn properties() -> Result<Properties> {
     Ok(Properties {
-        content_type: "text/plain".to_owned(),
+        content_type: "text/plain".into(),
         cache_control: Some("no-cache".to_owned()),
         content_disposition: Some("inline".to_owned()),
         metadata: Metadata::new().with("owner", "ann")?,
@@ -45,7 +45,7 @@ pub(super) async fn a_copy_may_have_properties_of_its_own(
     blob.put(place.put(&from).properties(properties()?), "12345".into()).await?;
     // All of them are replaced, also those that are not said.
     let other = Properties {
-        content_type: "text/html".to_owned(),
+        content_type: "text/html".into(),
         metadata: Metadata::new().with("team", "b")?,
         ..Properties::default()
     };
@@ -158,7 +158,7 @@ pub(super) async fn a_copy_onto_itself_has_to_change_something(
     let key = place.key("a")?;
     blob.put(place.put(&key).properties(properties()?), "12345".into()).await?;
     fails(blob.copy(place.copy(&key, &key)).await, ErrorKind::Invalid);
-    let other = Properties { content_type: "text/html".to_owned(), ..Properties::default() };
+    let other = Properties { content_type: "text/html".into(), ..Properties::default() };
     blob.copy(place.copy(&key, &key).properties(other)).await?;
     place.holds(&key, "12345").await?;
     let found = place.head(&key).await?.properties;

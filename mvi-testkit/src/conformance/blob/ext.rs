@@ -28,7 +28,7 @@ pub(super) async fn a_file_goes_up_and_comes_down(
     let (up, down) = (folder.path().join("up"), folder.path().join("down"));
     let (up_state, down_state) = (folder.path().join("up-state"), folder.path().join("down-state"));
     let properties = Properties {
-        content_type: "video/mp4".to_owned(),
+        content_type: "video/mp4".into(),
         metadata: Metadata::new().with("owner", "ann")?,
         ..Properties::default()
     };

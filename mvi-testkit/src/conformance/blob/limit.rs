@@ -98,7 +98,7 @@ pub(super) async fn properties_are_what_http_carries_unchanged(
         .flat_map(|text| {
             let text = text.to_owned();
             [
-                Properties { content_type: text.clone(), ..plain() },
+                Properties { content_type: text.clone().into(), ..plain() },
                 Properties { cache_control: Some(text.clone()), ..plain() },
                 Properties { content_disposition: Some(text), ..plain() },
             ]

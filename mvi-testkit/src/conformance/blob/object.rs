@@ -223,7 +223,7 @@ pub(super) async fn errors_name_the_operation_and_the_bucket(
 /// Everything that can be written on an object.
 fn properties() -> Result<Properties> {
     Ok(Properties {
-        content_type: "text/csv; charset=utf-8".to_owned(),
+        content_type: "text/csv; charset=utf-8".into(),
         cache_control: Some("max-age=60, must-revalidate".to_owned()),
         content_disposition: Some("attachment; filename=\"a b.csv\"".to_owned()),
         metadata: Metadata::new().with("owner", "ann")?.with("n-1", "a=b; c, \"d\" 100% ~{}")?,

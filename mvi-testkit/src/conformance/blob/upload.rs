@@ -520,7 +520,7 @@ pub(super) async fn an_uploads_properties_are_kept(
     let place = Place::shared(blob, scope).await?;
     let key = place.key("a")?;
     let properties = Properties {
-        content_type: "video/mp4".to_owned(),
+        content_type: "video/mp4".into(),
         cache_control: Some("no-store".to_owned()),
         content_disposition: Some("inline".to_owned()),
         metadata: Metadata::new().with("owner", "ann")?,

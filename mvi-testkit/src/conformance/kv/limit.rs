@@ -226,7 +226,7 @@ pub(super) async fn a_condition_or_an_update_has_at_most_50_terms(
     };
     fails(kv.update(update(MAX_CHANGES + 1)).await, ErrorKind::Invalid);
     assert_eq!(store.get(&key).await?, None);
-    assert_eq!(kv.update(update(MAX_CHANGES)).await?.item.0.len(), MAX_CHANGES);
+    assert_eq!(kv.update(update(MAX_CHANGES)).await?.item.attributes().len(), MAX_CHANGES);
     Ok(())
 }
 

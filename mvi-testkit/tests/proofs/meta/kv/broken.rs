@@ -103,8 +103,8 @@ impl Broken {
             other => change(other),
         };
         let keep = |value: &Value| !(self.has(Flaw::NullsAreDropped) && *value == Value::Null);
-        let all = item.0.into_iter().filter(|(_, value)| keep(value));
-        Item(all.map(|(name, value)| (name, change(value))).collect())
+        let all = item.into_attributes().into_iter().filter(|(_, value)| keep(value));
+        all.map(|(name, value)| (name, change(value))).collect()
     }
 
     /// Answers as it would be without the operation and the table.
@@ -125,8 +125,9 @@ impl Broken {
             Some(Flaw::PutForgetsItsCondition) => put.only_if = None,
             Some(Flaw::NothingExpires) => put.expires = None,
             Some(Flaw::PutMerges) => {
-                let old = self.strong(&place.0, &place.1).await?.map(|it| it.item.0);
-                put.item = Item(old.into_iter().flatten().chain(put.item.0).collect());
+                let old =
+                    self.strong(&place.0, &place.1).await?.map(|it| it.item.into_attributes());
+                put.item = old.into_iter().flatten().chain(put.item.into_attributes()).collect();
             }
             Some(Flaw::TheSameItemIsNoWrite) if put.only_if.is_none() => {
                 match self.strong(&place.0, &place.1).await? {

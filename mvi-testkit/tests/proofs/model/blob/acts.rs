@@ -112,7 +112,7 @@ fn properties() -> BoxedStrategy<Properties> {
         metadata,
     )
         .prop_map(|(content_type, cache_control, metadata)| Properties {
-            content_type: content_type.to_owned(),
+            content_type: content_type.into(),
             cache_control: cache_control.map(str::to_owned),
             metadata,
             ..Properties::default()

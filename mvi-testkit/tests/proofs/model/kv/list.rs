@@ -228,8 +228,8 @@ fn speaks_of(condition: &Condition, names: &[&str]) -> bool {
 
 fn look<'a>(item: &'a Item, path: &Path) -> Option<&'a Value> {
     match path.parts() {
-        [name] => item.0.get(name),
-        [name, inner] => match item.0.get(name) {
+        [name] => item.attributes().get(name),
+        [name, inner] => match item.attributes().get(name) {
             Some(Value::Map(map)) => map.get(inner),
             _ => None,
         },
@@ -290,8 +290,8 @@ fn order(found: Option<&Value>, wanted: &Value) -> Option<Ordering> {
 /// Makes a change, where it fits.
 fn make(change: &Change, item: &mut Item) -> Option<()> {
     let map = match change.path().parts() {
-        [_] => &mut item.0,
-        [name, _] => match item.0.get_mut(name)? {
+        [_] => item.attributes_mut(),
+        [name, _] => match item.attributes_mut().get_mut(name)? {
             Value::Map(map) => map,
             _ => return None,
         },

@@ -87,7 +87,9 @@ impl Broken {
                 self.looks(&put.bucket, &put.key, &put.mode).await?;
                 put.mode = Mode::Always;
             }
-            Some(Flaw::ContentTypeIsDropped) => put.properties.content_type = binary(),
+            Some(Flaw::ContentTypeIsDropped) => {
+                put.properties.content_type = Properties::BINARY.into();
+            }
             Some(Flaw::DispositionIsDropped) => put.properties.content_disposition = None,
             Some(Flaw::MetadataIsDropped) => put.properties.metadata = Metadata::new(),
             Some(Flaw::MetadataEndsAfterAKilobyte) => {
@@ -345,7 +347,8 @@ impl Broken {
             }
             Some(Flaw::CopyIsAlwaysBinary) if copy.properties.is_none() => {
                 let properties = self.blob.head(source).await?.properties;
-                copy.properties = Some(Properties { content_type: binary(), ..properties });
+                copy.properties =
+                    Some(Properties { content_type: Properties::BINARY.into(), ..properties });
             }
             Some(Flaw::CopyKeepsItsProperties) if !onto_itself => copy.properties = None,
             Some(Flaw::CopyMergesProperties) => {
@@ -374,10 +377,6 @@ impl Broken {
             Err(e) => Err(e),
         }
     }
-}
-
-fn binary() -> String {
-    Properties::BINARY.to_owned()
 }
 
 /// An object that is known whole.
