@@ -72,6 +72,39 @@ async fn an_upload_with_a_part_that_failed_is_no_object() {
 }
 
 #[tokio::test]
+async fn a_small_upload_that_failed_is_written_whole_when_it_is_asked_for_again() {
+    let (fake, store) = both("");
+    let mut upload = store.put_multipart(&Path::from("note")).await.unwrap();
+    upload.put_part("hel".into()).await.unwrap();
+    upload.put_part("lo".into()).await.unwrap();
+    for kind in [ErrorKind::Unavailable, ErrorKind::Throttled] {
+        fake.fault("put", Fault::Refuse(kind));
+        upload.complete().await.unwrap_err();
+    }
+    upload.complete().await.unwrap();
+    assert_eq!((fake.bytes("note").unwrap(), fake.uploads_now()), ("hello".into(), vec![]));
+}
+
+#[tokio::test]
+async fn a_part_that_arrives_as_another_makes_no_object() {
+    for last in [false, true] {
+        let (fake, store) = both("");
+        let mut upload = store.put_multipart(&Path::from("film")).await.unwrap();
+        if last {
+            upload.put_part(noise(6 << 20, 1).into()).await.unwrap();
+            upload.put_part(noise(10, 2).into()).await.unwrap();
+            fake.fault("upload_part", Fault::Flip);
+        } else {
+            fake.fault("upload_part", Fault::Flip);
+            let error = upload.put_part(noise(6 << 20, 1).into()).await.unwrap_err();
+            assert_eq!(Error::from(error).kind(), ErrorKind::Corrupt);
+        }
+        upload.complete().await.unwrap_err();
+        assert_eq!(fake.bytes("film"), None);
+    }
+}
+
+#[tokio::test]
 async fn what_has_no_place_is_refused_and_never_dropped() {
     let (fake, store) = both("");
     let path = Path::from("page");
