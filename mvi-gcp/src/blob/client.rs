@@ -106,7 +106,7 @@ impl NewObject {
     {
         let Properties { content_type, cache_control, content_disposition, metadata: _ } =
             &self.properties;
-        let request = request.set_content_type(content_type).set_metadata(self.metadata());
+        let request = request.set_content_type(&**content_type).set_metadata(self.metadata());
         let request = match cache_control {
             Some(it) => request.set_cache_control(it),
             None => request,

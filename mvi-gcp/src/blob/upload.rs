@@ -398,7 +398,7 @@ fn joining(new: &NewObject, sources: &[Object], checksum: Option<Crc32c>) -> Com
     let destination = Object::new()
         .set_bucket(path(&new.bucket))
         .set_name(&new.name)
-        .set_content_type(content_type)
+        .set_content_type(&**content_type)
         .set_cache_control(cache_control.clone().unwrap_or_default())
         .set_content_disposition(content_disposition.clone().unwrap_or_default())
         .set_metadata(new.metadata());

@@ -54,7 +54,7 @@ pub(super) fn from_wire(wire: Wire) -> Result<Value> {
         Some(ValueType::ArrayValue(ArrayValue { values })) => {
             Value::List(values.into_iter().map(from_wire).collect::<Result<_>>()?)
         }
-        Some(ValueType::MapValue(map)) => Value::Map(item_from_map(map)?.0),
+        Some(ValueType::MapValue(map)) => Value::Map(item_from_map(map)?.into_attributes()),
         _ => return Err(foreign("a value of another kind")),
     })
 }
@@ -62,7 +62,7 @@ pub(super) fn from_wire(wire: Wire) -> Result<Value> {
 /// The item that Firestore keeps as `map`.
 pub(super) fn item_from_map(map: MapValue) -> Result<Item> {
     let pairs = map.fields.into_iter().map(|(name, wire)| Ok((name, from_wire(wire)?)));
-    Ok(Item::from(pairs.collect::<Result<BTreeMap<_, _>>>()?))
+    pairs.collect()
 }
 
 /// A document that somebody else wrote, or changed.
