@@ -19,9 +19,7 @@ use super::{
 };
 use crate::{
     Error,
-    blob::{
-        Blob, Body, Complete, Crc32c, MIN_PART_BYTES, Part, PartNumber, Put, Upload, parts,
-    },
+    blob::{Blob, Body, Complete, Crc32c, MIN_PART_BYTES, Part, PartNumber, Put, Upload, parts},
 };
 
 /// An upload under way.

@@ -189,6 +189,37 @@ async fn onto_itself_nothing_is_done_and_what_is_there_is_there() {
 }
 
 #[tokio::test]
+async fn a_rename_whose_source_is_replaced_meanwhile_is_no_target_that_is_there() {
+    for mode in [RenameTargetMode::Create, RenameTargetMode::Overwrite] {
+        let (fake, store) = both("");
+        let (from, to) = (Path::from("draft"), Path::from("final"));
+        fake.set("draft", "old");
+        let rename = store.rename_opts(&from, &to, RenameOptions::new().with_target_mode(mode));
+        // Another writes between the look and the copy.
+        let other = async {
+            while !fake.calls().contains(&"head") {
+                tokio::task::yield_now().await;
+            }
+            fake.set("draft", "new");
+        };
+        let (renamed, ()) = futures::join!(rename, other);
+        match renamed.unwrap_err() {
+            StoreError::Precondition { path, .. } => assert_eq!(path, "draft"),
+            error => panic!("{error}"),
+        }
+        assert_eq!(fake.keys(), ["draft"]);
+    }
+}
+
+#[tokio::test]
+async fn what_befell_all_of_a_batch_is_told_with_all_that_is_known_of_it() {
+    let (fake, store) = both("");
+    fake.fault("delete_many", Fault::Refuse(ErrorKind::Unavailable));
+    let error = Error::from(store.delete(&Path::from("x")).await.unwrap_err());
+    assert!(!error.may_have_applied(), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_key_that_is_no_path_is_an_error_and_not_another_path() {
     for odd in ["a//b", "a/", "/a"] {
         let (fake, store) = both("");
