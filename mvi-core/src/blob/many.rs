@@ -12,7 +12,7 @@ use super::{
 use crate::{Applied, BucketName, Error, ErrorKind, Items, Result};
 
 /// How many objects are removed at a time: what S3 takes in one call.
-const CHUNK: usize = 1_000;
+pub(super) const CHUNK: usize = 1_000;
 /// How often a bucket is looked at once more that somebody writes to while it is emptied.
 const ROUNDS: u32 = 10;
 

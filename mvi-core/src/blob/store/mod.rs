@@ -21,12 +21,9 @@ use self::{
 };
 use super::{
     Blob, BlobExt, Body, ByteRange, Copy, DeleteMany, Entry, Get, GetRanges, Head, Key, List, Meta,
-    Metadata, Mode, Properties, Put, Rename, Source, Tag, VersionId,
+    Metadata, Mode, Properties, Put, Rename, Source, Tag, VersionId, many::CHUNK,
 };
 use crate::{BucketName, Error, ErrorKind};
-
-/// How many objects are removed at a time.
-const CHUNK: usize = 1_000;
 
 /// One bucket of a [`Blob`], or what is below a prefix of it, as an [`ObjectStore`]; with mvi-core's feature `object_store`.
 ///
