@@ -186,6 +186,33 @@ impl Error {
         Self::new(ErrorKind::Conflict, message)
     }
 
+    /// The same failure in other words: with its kind, its advice and the provider's own details, and without its place and its source.
+    ///
+    /// ```
+    /// use mvi_core::{Error, ErrorKind};
+    ///
+    /// let first = Error::new(ErrorKind::Unavailable, "the zone is full").with_capacity().with_code("503");
+    /// let told = first.retold("2 of 3 started, then: the zone is full").at("vm.start", "web");
+    /// assert!(told.is_capacity());
+    /// assert_eq!(told.code(), Some("503"));
+    /// ```
+    #[must_use]
+    pub fn retold(&self, message: impl Into<String>) -> Self {
+        let Inner { kind, applied, capacity, code, request_id, retry_after, .. } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            applied: *applied,
+            capacity: *capacity,
+            op: "",
+            resource: String::new(),
+            message: message.into(),
+            code: code.clone(),
+            request_id: request_id.clone(),
+            retry_after: *retry_after,
+            source: None,
+        }))
+    }
+
     /// Names the operation, as in `kv.put`, and the resource it was for.
     #[must_use]
     pub fn at(mut self, op: &'static str, resource: impl fmt::Display) -> Self {
@@ -408,6 +435,25 @@ mod tests {
             format!("{error:?}"),
             "kv.put links: no answer (Unavailable, 503, 4XR), applied: Unknown\n  caused by: connect (Timeout)"
         );
+    }
+
+    #[test]
+    fn what_is_told_in_other_words_is_the_same_failure() {
+        let error = Error::new(ErrorKind::Unavailable, "full")
+            .at("kv.put", "links")
+            .with_applied(Applied::No)
+            .with_capacity()
+            .with_code("503")
+            .with_request_id("4XR")
+            .with_retry_after(Duration::from_secs(3))
+            .with_source(Error::invalid("root"));
+        let told = error.retold("2 went, then: full");
+        assert_eq!(told.to_string(), "2 went, then: full (Unavailable, capacity, 503, 4XR)");
+        assert_eq!(
+            (told.applied(), told.retry(), told.retry_after()),
+            (Applied::No, Retry::Never, Some(Duration::from_secs(3)))
+        );
+        assert!(told.source().is_none());
     }
 
     #[test]

@@ -75,6 +75,8 @@ macro_rules! text_newtype {
 #[serde(try_from = "String", into = "String")]
 pub struct Name(Arc<str>);
 
+pub(crate) use text_newtype;
+
 text_newtype!(Name);
 
 impl Name {

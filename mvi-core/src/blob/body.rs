@@ -41,7 +41,8 @@ pub enum Body {
     File(PathBuf),
     /// Bytes that can be made again.
     Replay(Replay),
-    /// Bytes that come once, of any length.
+    /// Bytes that come once, of a length that nobody knows: at most 78 GiB, which is 10,000 parts of 8 MiB, and for one part of an upload
+    /// [64 MiB](MAX_COLLECTED_BYTES).
     Once(BoxStream<'static, Result<Bytes>>),
 }
 
@@ -142,8 +143,13 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ErrorKind::Invalid) where the file can't be read, or more would have to be collected; that of the body.
+    /// [`Invalid`](ErrorKind::Invalid) where the file can't be read, or more would have to be collected; that of the body. Nothing has been
+    /// sent yet, whatever that says.
     pub async fn replayable(self, limit: usize) -> Result<Replayable> {
+        self.again(limit).await.map_err(|e| e.with_applied(Applied::No))
+    }
+
+    async fn again(self, limit: usize) -> Result<Replayable> {
         let length = self.length().await?.unwrap_or(0);
         Ok(match self {
             Self::Bytes(bytes) => Replayable::Bytes(bytes),
@@ -221,7 +227,11 @@ impl Replayable {
             return Ok(file.part(range).await?.0);
         }
         let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        fill(&mut self.read(range), &mut Bytes::new(), length).await
+        let mut body = self.read(range);
+        let bytes = fill(&mut body, &mut Bytes::new(), length).await?;
+        // What comes behind is one too many, which the body says itself.
+        while body.try_next().await?.is_some() {}
+        Ok(bytes)
     }
 
     /// These of its bytes, in memory, and their checksum: that of a file is computed as it is read.
@@ -280,6 +290,10 @@ pub async fn fill(
         if fits.len() == limit {
             // One chunk that is all there is need not be copied.
             return Ok(fits);
+        }
+        // What is much is nearly always all: it gets its memory at once, and not twice as much as it needs.
+        if all.len() + fits.len() > all.capacity() && all.len() + fits.len() > limit / 8 {
+            all.reserve(limit - all.len());
         }
         all.extend_from_slice(&fits);
     }

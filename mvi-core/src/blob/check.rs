@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Action, Complete, Copy, CreateBucket, Delete, Encryption, Get, Key, List, Mode, Presign, Put,
-    Rule, Source, StartUpload, Tag, Versions, request::Method,
+    Action, Complete, Copy, CreateBucket, Delete, DeleteMany, Encryption, Get, Head, Key, List,
+    Mode, Presign, Put, Rule, Source, StartUpload, Tag, VersionId, Versions, request::Method,
 };
 use crate::{Error, Result, ensure::Fingerprint};
 
@@ -30,6 +30,8 @@ pub const MAX_PRESIGN: Duration = Duration::from_hours(7 * 24);
 pub const MAX_DELIMITER_BYTES: usize = 16;
 /// The most bytes of a header's value.
 const MAX_HEADER_BYTES: usize = 255;
+/// The most bytes of a tag or a version: those of an S3 version.
+const MAX_TOKEN_BYTES: usize = 1_024;
 /// The most days that a rule waits: more would be no time that a provider knows.
 const MAX_DAYS: u32 = 36_500;
 
@@ -101,13 +103,26 @@ impl Get {
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
     pub fn check(&self) -> Result<()> {
-        let Self { bucket: _, key: _, range, if_match, if_none_match, version: _ } = self;
+        let Self { bucket: _, key: _, range, if_match, if_none_match, version } = self;
         if if_match.is_some() && if_none_match.is_some() {
             return invalid("both if_match and if_none_match, wanted one");
         }
         check_tag(if_match.as_ref())?;
         check_tag(if_none_match.as_ref())?;
+        check_version(version.as_ref())?;
         range.map_or(Ok(()), super::ByteRange::check)
+    }
+}
+
+impl Head {
+    /// Checks it before it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
+    pub fn check(&self) -> Result<()> {
+        let Self { bucket: _, key: _, version } = self;
+        check_version(version.as_ref())
     }
 }
 
@@ -122,7 +137,20 @@ impl Delete {
         if if_match.is_some() && version.is_some() {
             return invalid("both if_match and version, wanted one: a version never changes");
         }
+        check_version(version.as_ref())?;
         check_tag(if_match.as_ref())
+    }
+}
+
+impl DeleteMany {
+    /// Checks it before it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::ErrorKind::Invalid), saying what was found.
+    pub fn check(&self) -> Result<()> {
+        let Self { bucket: _, targets } = self;
+        targets.iter().try_for_each(|it| check_version(it.version.as_ref()))
     }
 }
 
@@ -170,13 +198,16 @@ impl Copy {
         let Self { source, bucket, key, mode, properties, encryption } = self;
         let Source { bucket: from_bucket, key: from, version, if_match } = source;
         check_tag(if_match.as_ref())?;
+        check_version(version.as_ref())?;
         // S3 refuses a copy onto itself that changes nothing.
         if (from_bucket, from) == (bucket, key)
             && version.is_none()
             && properties.is_none()
             && *encryption == Encryption::Provider
         {
-            return invalid("a copy of an object onto itself that changes nothing");
+            return invalid(
+                "a copy of an object onto itself that changes nothing: wanted properties, a key or a version",
+            );
         }
         check_mode(mode)?;
         properties.as_ref().map_or(Ok(()), super::Properties::check)?;
@@ -274,9 +305,27 @@ fn check_mode(mode: &Mode) -> Result<()> {
 
 fn check_tag(tag: Option<&Tag>) -> Result<()> {
     match tag {
-        Some(tag) if tag.as_str().is_empty() => invalid("an empty tag"),
-        _ => Ok(()),
+        Some(tag) => check_token("tag", tag.as_str()),
+        None => Ok(()),
     }
+}
+
+fn check_version(version: Option<&VersionId>) -> Result<()> {
+    match version {
+        Some(version) => check_token("version", version.as_str()),
+        None => Ok(()),
+    }
+}
+
+/// Checks what a provider gave out, and HTTP is to carry back.
+fn check_token(what: &str, text: &str) -> Result<()> {
+    let bytes = text.len();
+    if (1..=MAX_TOKEN_BYTES).contains(&bytes) && text.bytes().all(|b| matches!(b, b'!'..=b'~')) {
+        return Ok(());
+    }
+    invalid(format!(
+        "a {what} of {bytes} bytes, wanted 1 to {MAX_TOKEN_BYTES} of visible ASCII, with no blank"
+    ))
 }
 
 fn check_encryption(encryption: &Encryption) -> Result<()> {
@@ -286,16 +335,20 @@ fn check_encryption(encryption: &Encryption) -> Result<()> {
     }
 }
 
-/// Checks what HTTP is to carry in a header: visible ASCII, blanks only inside.
+/// Checks what HTTP is to carry in a header.
 pub(super) fn check_header(what: &str, value: &str) -> Result<()> {
+    check_visible(what, value, MAX_HEADER_BYTES)
+}
+
+/// Checks that a text is of visible ASCII, with blanks only inside, and of at most so many bytes.
+pub(super) fn check_visible(what: &str, value: &str, most: usize) -> Result<()> {
     let visible = value.bytes().all(|b| matches!(b, b' '..=b'~'));
-    let long = if what == "value of metadata" { MAX_METADATA_BYTES } else { MAX_HEADER_BYTES };
-    if visible && value.trim() == value && (1..=long).contains(&value.len()) {
+    if visible && value.trim() == value && (1..=most).contains(&value.len()) {
         return Ok(());
     }
     let bytes = value.len();
     invalid(format!(
-        "a {what} of {bytes} bytes, wanted 1 to {long} of visible ASCII, with blanks only inside"
+        "a {what} of {bytes} bytes, wanted 1 to {most} of visible ASCII, with blanks only inside"
     ))
 }
 

@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 use futures::{Stream, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Applied, Error, ErrorKind, Result};
 
 /// A CRC-32C (Castagnoli), the checksum that S3 and Cloud Storage both keep of a whole object.
 ///
@@ -158,12 +158,9 @@ impl Checked {
 
     /// What is to be told where the body ends.
     fn end(&self) -> Option<Result<Bytes>> {
-        let short = |left| {
-            let message = format!("a body that ends {left} bytes early");
-            Some(Err(Error::new(ErrorKind::Corrupt, message)))
-        };
+        let short = |left| Some(Err(corrupt(format!("a body that ends {left} bytes early"))));
         match (self.left, self.wanted) {
-            (0, Some(wanted)) => self.seen.check(wanted).err().map(Err),
+            (0, Some(wanted)) => self.seen.check(wanted).map_err(unchanged).err().map(Err),
             (0, None) => None,
             (left, _) => short(left),
         }
@@ -192,15 +189,23 @@ impl Stream for Checked {
                 self.ended = end.is_some();
                 return Poll::Ready(Some(end.unwrap_or(Ok(bytes))));
             }
-            Some(Ok(_)) => {
-                Some(Err(Error::new(ErrorKind::Corrupt, "a body longer than it was said to be")))
-            }
+            Some(Ok(_)) => Some(Err(corrupt("a body longer than it was said to be"))),
             Some(Err(error)) => Some(Err(error)),
             None => self.end(),
         };
         self.ended = true;
         Poll::Ready(item)
     }
+}
+
+/// What is said of a body on its way that is not as it should be.
+pub(super) fn corrupt(message: impl Into<String>) -> Error {
+    unchanged(Error::new(ErrorKind::Corrupt, message))
+}
+
+/// Nothing changes by a body that is looked at on its way.
+pub(super) fn unchanged(error: Error) -> Error {
+    error.with_applied(Applied::No)
 }
 
 impl fmt::Debug for Checked {

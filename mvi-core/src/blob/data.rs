@@ -7,8 +7,12 @@ use futures::{StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Crc32c, Encryption, Key, Method, PartNumber, Properties, Rule, check::invalid};
-use crate::{BucketName, Error, ErrorKind, Labels, Result, text::Text};
+use super::{
+    Crc32c, Encryption, Key, Method, PartNumber, Properties, Rule,
+    check::invalid,
+    checksum::{corrupt, unchanged},
+};
+use crate::{BucketName, Labels, Result, text::Text};
 
 /// A bucket as the provider reports it.
 #[non_exhaustive]
@@ -50,65 +54,53 @@ pub enum Versioning {
     On,
 }
 
-/// Names one content of one object: what [`Mode::IfMatch`](super::Mode::IfMatch) wants. Compare it; do not read meaning into it. A clone does not allocate.
-///
-/// On S3 it is the `ETag`, which is of the content alone: the same bytes written twice have the same tag. On Cloud Storage it is the
-/// generation, which is of one write.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct Tag(Text);
+/// Text by which a provider knows something: made by it, and given back to it.
+macro_rules! provider_text {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        pub struct $name(Text);
 
-impl Tag {
-    /// A tag as a provider names it.
-    pub fn new(tag: impl AsRef<str>) -> Self {
-        Self(Text::new(tag.as_ref()))
-    }
+        impl $name {
+            /// It as a provider names it.
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(Text::new(text.as_ref()))
+            }
 
-    /// It as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
+            /// It as text.
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(it: $name) -> Self {
+                it.as_str().to_owned()
+            }
+        }
+    };
 }
 
-impl From<String> for Tag {
-    fn from(text: String) -> Self {
-        Self::new(text)
-    }
+provider_text! {
+    /// Names one content of one object: what [`Mode::IfMatch`](super::Mode::IfMatch) wants. Compare it; do not read meaning into it. A clone does not allocate.
+    ///
+    /// On S3 it is the `ETag`, which is of the content alone: the same bytes written twice have the same tag. On Cloud Storage it is the
+    /// generation, which is of one write. As a condition it is 1 to 1,024 bytes of visible ASCII with no blank.
+    Tag
 }
 
-impl From<Tag> for String {
-    fn from(tag: Tag) -> Self {
-        tag.as_str().to_owned()
-    }
-}
-
-/// Names one version of an object in a bucket that keeps them. Compare it; do not read meaning into it. A clone does not allocate.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct VersionId(Text);
-
-impl VersionId {
-    /// A version as a provider names it.
-    pub fn new(version: impl AsRef<str>) -> Self {
-        Self(Text::new(version.as_ref()))
-    }
-
-    /// It as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl From<String> for VersionId {
-    fn from(text: String) -> Self {
-        Self::new(text)
-    }
-}
-
-impl From<VersionId> for String {
-    fn from(version: VersionId) -> Self {
-        version.as_str().to_owned()
-    }
+provider_text! {
+    /// Names one version of an object in a bucket that keeps them. Compare it; do not read meaning into it. A clone does not allocate.
+    ///
+    /// Whoever asks for one says 1 to 1,024 bytes of visible ASCII with no blank.
+    VersionId
 }
 
 /// What there is to know of an object besides its bytes.
@@ -190,15 +182,17 @@ impl Object {
     /// # Errors
     ///
     /// [`Invalid`](crate::ErrorKind::Invalid) where more would come, and then nothing is read; that of the body;
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) where it has not as many bytes as were said.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) where it has not as many bytes as were said, or is the whole object, and has another checksum.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
         let length = self.length();
         if length > limit as u64 {
             return invalid(format!("{length} bytes to read, wanted at most {limit}"));
         }
         let length = usize::try_from(length).unwrap_or(limit);
+        // A range can't be held against the checksum of the whole.
+        let checksum = self.meta.checksum.filter(|_| self.range == (0..self.meta.size));
         let Some(mut first) = self.body.next().await.transpose()? else {
-            return whole(Bytes::new(), length);
+            return whole(Bytes::new(), length, checksum);
         };
         let mut all = BytesMut::new();
         while let Some(chunk) = self.body.next().await.transpose()? {
@@ -208,15 +202,14 @@ impl Object {
                 all.extend_from_slice(&first);
             }
             if all.len() + chunk.len() > length {
-                return Err(Error::new(
-                    ErrorKind::Corrupt,
-                    format!("a body of more than the {length} bytes it should have"),
-                ));
+                return Err(corrupt(format!(
+                    "a body of more than the {length} bytes it should have"
+                )));
             }
             all.extend_from_slice(&chunk);
             first = Bytes::new();
         }
-        whole(if all.is_empty() { first } else { all.freeze() }, length)
+        whole(if all.is_empty() { first } else { all.freeze() }, length, checksum)
     }
 }
 
@@ -228,12 +221,15 @@ impl fmt::Debug for Object {
 }
 
 /// Chunks pass a seam, where a hook may lose or repeat one behind the provider's own check.
-fn whole(bytes: Bytes, length: usize) -> Result<Bytes> {
-    if bytes.len() == length {
-        return Ok(bytes);
+fn whole(bytes: Bytes, length: usize, checksum: Option<Crc32c>) -> Result<Bytes> {
+    if bytes.len() != length {
+        let found = bytes.len();
+        return Err(corrupt(format!("a body of {found} bytes, wanted {length}")));
     }
-    let found = bytes.len();
-    Err(Error::new(ErrorKind::Corrupt, format!("a body of {found} bytes, wanted {length}")))
+    match checksum {
+        Some(wanted) => Crc32c::of(&bytes).check(wanted).map_err(unchanged).map(|()| bytes),
+        None => Ok(bytes),
+    }
 }
 
 /// What a listing has.

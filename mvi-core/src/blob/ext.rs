@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use tokio::time::sleep;
-
 use super::{
     Blob, Bucket, Get, GetFile, GetRanges, Meta, Put, PutFile, Rename, SyncDir, Synced, file, many,
     sync,
 };
-use crate::{
-    BucketName, ErrorKind, Result,
-    time::instant,
-    wait::{VISIBLE, pause, within},
-};
+use crate::{BucketName, Result, wait::until};
+use async_trait::async_trait;
+use bytes::Bytes;
 
 /// What callers do most, in fewer words. Every [`Blob`] has it.
 #[async_trait]
@@ -50,7 +44,7 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::get`]; [`Invalid`](ErrorKind::Invalid) where it has more than `limit` bytes.
+    /// Those of [`Blob::get`]; [`Invalid`](crate::ErrorKind::Invalid) where it has more than `limit` bytes.
     async fn get_bytes(&self, request: Get, limit: usize) -> Result<Bytes> {
         let bucket = request.bucket.clone();
         let object = self.get(request).await?;
@@ -63,9 +57,9 @@ pub trait BlobExt: Blob {
     /// modified; it is written once, when the upload has started, and removed when all is done. What is stored already, the bucket
     /// knows: asked again, with the same state file, this sends only parts that are not there as the file has them, and where all
     /// was done but for the answer, finds the same object. A state of another file, object or settings is not used, and its upload is aborted;
-    /// a state file that is something else is [`Invalid`](ErrorKind::Invalid), and stays as it is. Only one call at a time may use a state file.
+    /// a state file that is something else is [`Invalid`](crate::ErrorKind::Invalid), and stays as it is. Only one call at a time may use a state file.
     ///
-    /// A file that changes while it is sent is [`Invalid`](ErrorKind::Invalid), as far as its length and time of modification tell, and nothing is
+    /// A file that changes while it is sent is [`Invalid`](crate::ErrorKind::Invalid), as far as its length and time of modification tell, and nothing is
     /// written. A file of no more than [one part](PutFile::part_bytes), 8 MiB unless set, goes in one call, and needs no state;
     /// of more than 8 MiB it is read twice then, to know its checksum first.
     ///
@@ -84,7 +78,7 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::put`], and of each step of an upload. [`Invalid`](ErrorKind::Invalid) where the file or its state can't be read or written.
+    /// Those of [`Blob::put`], and of each step of an upload. [`Invalid`](crate::ErrorKind::Invalid) where the file or its state can't be read or written.
     async fn put_file(&self, request: PutFile) -> Result<Meta> {
         let bucket = request.put.bucket.clone();
         file::put(self, request).await.map_err(|e| e.or_at("blob.put_file", bucket))
@@ -98,7 +92,7 @@ pub trait BlobExt: Blob {
     ///
     /// What a [state file](GetFile::state) says is which ranges are there, with their checksums, which are held against the file
     /// when this is asked again: only the others are read then. Where the object is another by now, all is read anew.
-    /// A state file that is something else is [`Invalid`](ErrorKind::Invalid), and stays as it is. Only one call at a time may use a state file,
+    /// A state file that is something else is [`Invalid`](crate::ErrorKind::Invalid), and stays as it is. Only one call at a time may use a state file,
     /// or come to the same file with one: two would write into each other's.
     ///
     /// ```
@@ -112,9 +106,9 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::get`]. [`Conflict`](ErrorKind::Conflict) where the object is replaced meanwhile; [`Corrupt`](ErrorKind::Corrupt) where the
-    /// whole has another checksum; [`Invalid`](ErrorKind::Invalid) where the file or its state can't be read or written,
-    /// [`Exhausted`](ErrorKind::Exhausted) where the disk is full.
+    /// Those of [`Blob::get`]. [`Conflict`](crate::ErrorKind::Conflict) where the object is replaced meanwhile; [`Corrupt`](crate::ErrorKind::Corrupt) where the
+    /// whole has another checksum; [`Invalid`](crate::ErrorKind::Invalid) where the file or its state can't be read or written,
+    /// [`Exhausted`](crate::ErrorKind::Exhausted) where the disk is full.
     async fn get_file(&self, request: GetFile) -> Result<Meta> {
         let bucket = request.get.bucket.clone();
         file::get(self, request).await.map_err(|e| e.or_at("blob.get_file", bucket))
@@ -137,10 +131,11 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::get`]. [`Conflict`](ErrorKind::Conflict) where the object is replaced meanwhile; [`Invalid`](ErrorKind::Invalid) where one of the
+    /// Those of [`Blob::get`]. [`Conflict`](crate::ErrorKind::Conflict) where the object is replaced meanwhile; [`Invalid`](crate::ErrorKind::Invalid) where one of the
     /// ranges starts behind the object's end.
     async fn get_ranges(&self, request: GetRanges) -> Result<Vec<Bytes>> {
-        many::get_ranges(self, request).await
+        let bucket = request.get.bucket.clone();
+        many::get_ranges(self, request).await.map_err(|e| e.or_at("blob.get_ranges", bucket))
     }
 
     /// Gives an object another key: writes it there, with all that is written on it, and removes it where it was, as long as it is the same.
@@ -159,9 +154,10 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::copy`]. [`Conflict`](ErrorKind::Conflict) also where somebody has written to the old key meanwhile: then both are there.
+    /// Those of [`Blob::copy`]. [`Conflict`](crate::ErrorKind::Conflict) also where somebody has written to the old key meanwhile: then both are there.
     async fn rename(&self, request: Rename) -> Result<Meta> {
-        many::rename(self, request).await
+        let bucket = request.bucket.clone();
+        many::rename(self, request).await.map_err(|e| e.or_at("blob.rename", bucket))
     }
 
     /// Makes a bucket, below a prefix, like a directory, or the other way round; returns what it has done, or would do.
@@ -187,9 +183,10 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// An error leaves the rest, and says how many were written and removed. To go on, ask again. [`Invalid`](ErrorKind::Invalid) where a path can't be a key.
+    /// An error leaves the rest, and says how many were written and removed. To go on, ask again. [`Invalid`](crate::ErrorKind::Invalid) where a path can't be a key.
     async fn sync(&self, request: SyncDir) -> Result<Synced> {
-        sync::sync(self, request).await
+        let bucket = request.bucket.clone();
+        sync::sync(self, request).await.map_err(|e| e.or_at("blob.sync", bucket))
     }
 
     /// Removes the objects whose keys start with `prefix`: with an empty one, all of them. Returns how many it removed.
@@ -244,26 +241,11 @@ pub trait BlobExt: Blob {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ErrorKind::NotFound) where it is not there, from the tenth second on, since a fresh one may not be seen at once;
-    /// what waiting can't mend, at once; the last error, where the patience has ended.
+    /// [`Timeout`](crate::ErrorKind::Timeout) where the patience has ended, saying what was seen last; [`NotFound`](crate::ErrorKind::NotFound) where it is
+    /// not there, from the tenth second on, since a fresh one may not be seen at once. What waiting can't mend ends the wait at once.
     async fn wait_bucket(&self, name: &BucketName, patience: Duration) -> Result<Bucket> {
-        let begun = instant();
-        let mut tries: u32 = 0;
-        loop {
-            tries = tries.saturating_add(1);
-            let seen = within(self.bucket(name)).await;
-            let error = match seen.map_err(|e| e.or_at("blob.wait_bucket", name)) {
-                Ok(bucket) => return Ok(bucket),
-                Err(e) if e.is_retryable() => e,
-                Err(e) if e.kind() == ErrorKind::NotFound && begun.elapsed() < VISIBLE => e,
-                Err(e) => return Err(e),
-            };
-            let left = patience.saturating_sub(begun.elapsed());
-            if left.is_zero() {
-                return Err(error);
-            }
-            sleep(pause(tries, name).min(left)).await;
-        }
+        let look = || async { Ok(Some(self.bucket(name).await?)) };
+        until("blob.wait_bucket", "bucket", name, patience, look).await
     }
 }
 

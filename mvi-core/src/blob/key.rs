@@ -1,11 +1,14 @@
 //! What an object is called.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::check::{MAX_KEY_BYTES, invalid};
-use crate::{Error, Result, name::shown};
+use crate::{
+    Error, Result,
+    name::{shown, text_newtype},
+};
 
 /// An object's key: 1 to [1,024 bytes](MAX_KEY_BYTES) of text, with no control character and no `.` or `..` between
 /// slashes. Anything else goes: blanks, `//`, a slash first or last.
@@ -55,49 +58,12 @@ impl Key {
         }
         Ok(Self(key.into()))
     }
-
-    /// It as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_newtype!(Key);
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl AsRef<str> for Key {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Key {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::new(text)
-    }
-}
-
-impl TryFrom<String> for Key {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        Self::new(text)
-    }
-}
-
-impl From<Key> for String {
-    fn from(key: Key) -> Self {
-        key.0.as_ref().to_owned()
     }
 }

@@ -6,13 +6,15 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Blob, ByteRange, Copy, Delete, DeleteMany, Get, Head, Key, List, Meta, Mode, Source, Target,
-    Versions, check::invalid, parts::PARALLEL,
+    Blob, ByteRange, Copy, Delete, DeleteMany, Entry, Get, Head, Key, List, Meta, Mode, Source,
+    Target, Versions, check::invalid, parts::PARALLEL,
 };
 use crate::{Applied, BucketName, Error, ErrorKind, Items, Result};
 
 /// How many objects are removed at a time: what S3 takes in one call.
-const CHUNK: usize = 1_000;
+pub(super) const CHUNK: usize = 1_000;
+/// How often a bucket is looked at once more that somebody writes to while it is emptied.
+const ROUNDS: u32 = 10;
 
 /// See [`BlobExt::get_ranges`](super::BlobExt::get_ranges).
 ///
@@ -77,7 +79,7 @@ impl GetRanges {
     }
 }
 
-/// Joins ranges that overlap, or have less than `near` between them. They come sorted, none of them empty.
+/// Joins ranges that overlap, or have at most `near` between them. They come sorted, none of them empty.
 pub(super) fn together(ranges: impl IntoIterator<Item = Range<u64>>, near: u64) -> Vec<Range<u64>> {
     let mut all: Vec<_> = ranges.into_iter().collect();
     all.sort_unstable_by_key(|it| (it.start, it.end));
@@ -192,7 +194,8 @@ pub(super) async fn rename<B: Blob + ?Sized>(blob: &B, request: Rename) -> Resul
         Ok(()) => Ok(made),
         Err(e) => {
             let message = format!("copied, and then it could not be removed: {}", e.message());
-            Err(told(&e, message)
+            Err(e
+                .retold(message)
                 .with_applied(Applied::Unknown)
                 .at("blob.rename", bucket)
                 .with_source(e))
@@ -205,15 +208,9 @@ pub(super) async fn delete_prefix<B: Blob + ?Sized>(
     bucket: &BucketName,
     prefix: &str,
 ) -> Result<u64> {
-    let found = blob.list(List::new(bucket.clone()).prefix(prefix));
-    let keys = found.try_filter_map(|it| async move {
-        Ok(match it {
-            super::Entry::Object(listed) => Some(Target::from(listed.key)),
-            super::Entry::Prefix(_) => None,
-        })
-    });
+    let found = objects(blob, List::new(bucket.clone()).prefix(prefix));
     let mut removed = 0;
-    let outcome = delete_all(blob, bucket, keys.boxed(), &mut removed).await;
+    let outcome = delete_all(blob, bucket, found, &mut removed).await;
     outcome.map_err(|e| partly("blob.delete_prefix", bucket, removed, e))?;
     Ok(removed)
 }
@@ -230,23 +227,35 @@ async fn empty_all<B: Blob + ?Sized>(
     bucket: &BucketName,
     removed: &mut u64,
 ) -> Result<()> {
-    let versions = blob.versions(Versions::new(bucket.clone()));
-    let targets = versions.map_ok(|it| Target { key: it.key, version: Some(it.version) });
-    delete_all(blob, bucket, targets.boxed(), removed).await?;
-    // What was written since, and of a bucket that never had versions what a provider does not list as one.
-    let objects = blob.list(List::new(bucket.clone())).try_filter_map(|it| async move {
-        Ok(match it {
-            super::Entry::Object(listed) => Some(Target::from(listed.key)),
-            super::Entry::Prefix(_) => None,
-        })
-    });
-    delete_all(blob, bucket, objects.boxed(), removed).await?;
+    for _ in 0..ROUNDS {
+        let versions = blob.versions(Versions::new(bucket.clone()));
+        let targets = versions.map_ok(|it| Target { key: it.key, version: Some(it.version) });
+        delete_all(blob, bucket, targets.boxed(), removed).await?;
+        // What was written since, and of a bucket that never had versions what a provider does not list as one.
+        let before = *removed;
+        delete_all(blob, bucket, objects(blob, List::new(bucket.clone())), removed).await?;
+        if *removed == before {
+            break;
+        }
+        // A bucket with versioning keeps what was just removed.
+    }
     let mut uploads = blob.uploads(bucket);
     while let Some(upload) = uploads.next().await {
         blob.abort_upload(&upload?).await?;
         *removed += 1;
     }
     Ok(())
+}
+
+/// The objects of a list that folds nothing.
+fn objects<B: Blob + ?Sized>(blob: &B, list: List) -> Items<Target> {
+    let keys = blob.list(list).try_filter_map(|it| async move {
+        Ok(match it {
+            Entry::Object(listed) => Some(Target::from(listed.key)),
+            Entry::Prefix(_) => None,
+        })
+    });
+    keys.boxed()
 }
 
 /// Removes what comes, as much at a time as goes in one call, and counts it. It fails with the first that did not go.
@@ -286,14 +295,10 @@ pub(super) async fn delete_all<B: Blob + ?Sized>(
 pub(super) fn partly(op: &'static str, bucket: &BucketName, removed: u64, error: Error) -> Error {
     let message = format!("{removed} objects removed, then: {}", error.message());
     let applied = if removed == 0 { error.applied() } else { Applied::Unknown };
-    told(&error, message).with_applied(applied).at(op, bucket).with_source(error)
+    error.retold(message).with_applied(applied).at(op, bucket).with_source(error)
 }
 
 /// An error of the same kind, and with the same advice.
 pub(super) fn told(error: &Error, message: String) -> Error {
-    let told = Error::new(error.kind(), message);
-    match error.retry_after() {
-        Some(wait) => told.with_retry_after(wait),
-        None => told,
-    }
+    error.retold(message)
 }

@@ -40,15 +40,20 @@
 //! | key | [1,024 B](MAX_KEY_BYTES), no control characters, no `.` or `..` segment | [S3][keys], [Cloud Storage][names] |
 //! | metadata: names and values together | [1,900 B](MAX_METADATA_BYTES) | [S3's 2 KB][metadata], less our nonce |
 //! | metadata: names | [64](MAX_METADATA_NAMES) | the [SDKs' HTTP client][headers], which reads at most 100 headers |
+//! | content type, cache control, disposition, a key's name | 1 to 255 B of visible ASCII, blanks only inside | ours: what HTTP carries unchanged |
+//! | tag, version, as a condition | 1 to 1,024 B of visible ASCII, no blank | [S3][versions] |
+//! | delimiter of a list | 1 to [16 B](MAX_DELIMITER_BYTES) | ours |
 //! | parts | [5 MiB](MIN_PART_BYTES) but for the last, to [5 GiB](MAX_PART_BYTES); [10,000](MAX_PARTS) of them | [S3][parts] |
 //! | object | [5 TiB](MAX_OBJECT_BYTES) | [Cloud Storage][quotas] |
-//! | rules of a lifecycle | [99](MAX_RULES), of whole days | [Cloud Storage][quotas], less our own |
+//! | a body that [comes once](Body::Once) | 78 GiB, as 10,000 parts of 8 MiB; as one part of an upload [64 MiB](MAX_COLLECTED_BYTES) | ours, for the memory |
+//! | rules of a lifecycle | [99](MAX_RULES), of 1 to 36,500 whole days, one of a kind for a prefix | [Cloud Storage][quotas], less our own |
 //! | presigned URLs | [7 days](MAX_PRESIGN) | [S3][urls], [Cloud Storage][signed] |
 //!
 //! **Unique by** a bucket's name, in the world: one that is not ours is `AlreadyExists`. An upload by its id, which a lost answer
 //! loses: [`Blob::uploads`] finds it. An object by its key.
 //!
 //! [keys]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+//! [versions]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
 //! [metadata]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 //! [headers]: https://docs.rs/hyper/1/hyper/client/conn/http1/struct.Builder.html#method.max_headers
 //! [parts]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -121,15 +126,17 @@ use crate::{BucketName, Items, Labels, Result, hook::ops};
 /// - [`IfAbsent`](Mode::IfAbsent) and [`IfMatch`](Mode::IfMatch) are atomic, also where an upload is completed, and exactly one
 ///   of many racers wins.
 /// - Listings are complete, sorted by bytes, and page without loss.
-/// - Memory stays flat whatever the size of a body.
+/// - Memory stays flat whatever the size of a body: five parts of 8 MiB are in it at most. A body of more than 78 GiB, which has to know its
+///   length, has larger parts, as 10,000 must be enough: 105 MiB each at 1 TiB, 525 MiB at 5 TiB.
 /// - An aborted upload leaves nothing; one that was dropped is in [`uploads`](Self::uploads) until it is aborted, or a week has passed.
 /// - Nothing is public, and everything is encrypted.
 /// - What a provider would refuse is [`Invalid`](crate::ErrorKind::Invalid) before it is sent.
 ///
 /// # Errors
 ///
-/// Each operation on a bucket that is not there is [`NotFound`](crate::ErrorKind::NotFound), and one that breaks a
-/// [portable limit](self) is [`Invalid`](crate::ErrorKind::Invalid); only what comes on top is said below.
+/// Each operation on a bucket that is not there is [`NotFound`](crate::ErrorKind::NotFound), but for [`delete_bucket`](Self::delete_bucket), which
+/// succeeds, and [`presign`](Self::presign), which looks at nothing; and one that breaks a [portable limit](self) is
+/// [`Invalid`](crate::ErrorKind::Invalid). Only what comes on top is said below.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Blob: fmt::Debug + Send + Sync + 'static {
@@ -159,19 +166,22 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
     /// Says whether what is replaced or removed is kept, from now on.
     async fn set_versioning(&self, bucket: &BucketName, to: Versioning) -> Result<()>;
 
-    /// Says what is removed by itself, in place of what was said before: at most [99 rules](MAX_RULES).
+    /// Says what is removed by itself, in place of what was said before: at most [99 rules](MAX_RULES), of 36,500 days at most, and of each kind
+    /// one for a prefix.
     ///
     /// A provider removes within a day or two of when a rule says so. Uploads that are a week old it aborts, whatever the rules.
     async fn set_lifecycle(&self, bucket: &BucketName, rules: Vec<Rule>) -> Result<()>;
 
     /// Writes an object whole, in place of what was there. A reader sees it when it is all there, and not before.
     ///
-    /// A body of more than 8 MiB goes in parts, some at a time; where the call is dropped or fails, they are removed as far as can be.
+    /// A body of more than 8 MiB goes in parts, some at a time; where the call is dropped or fails, they are removed as far as can be. One that
+    /// [comes once](Body::Once) has at most 78 GiB.
     ///
     /// # Errors
     ///
     /// [`Conflict`](crate::ErrorKind::Conflict) where [`Put::mode`] does not hold; [`Corrupt`](crate::ErrorKind::Corrupt) where the body is
-    /// not what [`Put::checksum`] says; that of the body, where it fails. Then nothing has changed.
+    /// not what [`Put::checksum`] says; [`Invalid`](crate::ErrorKind::Invalid) where it is too much; that of the body, where it fails. Then nothing
+    /// has changed.
     async fn put(&self, request: Put, body: Body) -> Result<Meta>;
 
     /// Reads an object, or a range of it.
@@ -222,7 +232,9 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) where the source is not there; [`Conflict`](crate::ErrorKind::Conflict) where
-    /// [`Copy::mode`] or [`Source::if_match`] does not hold. Then nothing has changed.
+    /// [`Copy::mode`] or [`Source::if_match`] does not hold; [`Invalid`](crate::ErrorKind::Invalid) where an object is copied onto itself with
+    /// neither properties, nor a key of one's own, nor a version: also where that would give it back to the provider's key, which takes
+    /// its properties to be said. Then nothing has changed.
     async fn copy(&self, request: Copy) -> Result<Meta>;
 
     /// Begins an upload whose parts come one by one, from any process that has the [`Upload`], which serde keeps.
@@ -260,7 +272,8 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
     /// Streams a bucket's uploads that are neither completed nor aborted, sorted by the bytes of their keys.
     fn uploads(&self, bucket: &BucketName) -> Items<Upload>;
 
-    /// Makes a URL with which whoever has it may read or write one object for a time, by HTTP, without credentials.
+    /// Makes a URL with which whoever has it may read or write one object for a time, by HTTP, without credentials. Nothing is looked at: neither
+    /// the bucket nor the object need be there.
     async fn presign(&self, request: Presign) -> Result<Presigned>;
 }
 

@@ -53,8 +53,13 @@ pub enum Parts {
 ///
 /// # Errors
 ///
-/// [`Invalid`](crate::ErrorKind::Invalid) where it is larger than an object may be, or its file can't be read; that of the body.
+/// [`Invalid`](crate::ErrorKind::Invalid) where it is larger than an object may be, or its file can't be read; that of the body. Nothing has been
+/// sent yet, whatever that says.
 pub async fn cut(body: Body) -> Result<Cut> {
+    first(body).await.map_err(|e| e.with_applied(Applied::No))
+}
+
+async fn first(body: Body) -> Result<Cut> {
     let most = usize::try_from(PART_BYTES).unwrap_or(usize::MAX);
     if let Body::Once(mut body) = body {
         let mut rest = Bytes::new();

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{MAX_METADATA_BYTES, MAX_METADATA_NAMES, check_header, invalid};
+use super::check::{MAX_METADATA_BYTES, MAX_METADATA_NAMES, check_header, check_visible, invalid};
 use crate::{Error, Result, name::shown};
 
 /// What HTTP tells of an object to whoever reads it, and what its writer notes on it.
@@ -28,7 +28,7 @@ use crate::{Error, Result, name::shown};
 /// [transcoding]: https://cloud.google.com/storage/docs/transcoding
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Properties {
-    /// Its media type; `application/octet-stream`, unless set.
+    /// Its media type; `application/octet-stream`, unless set. It and the next two are 1 to 255 bytes of visible ASCII, with blanks only inside.
     pub content_type: Cow<'static, str>,
     /// How long whoever reads it may keep it; the provider's default, unless set.
     pub cache_control: Option<String>,
@@ -177,7 +177,11 @@ fn check_pair(name: &str, value: &str) -> Result<()> {
             shown(name)
         ));
     }
-    if value.is_empty() { Ok(()) } else { check_header("value of metadata", value) }
+    if value.is_empty() {
+        Ok(())
+    } else {
+        check_visible("value of metadata", value, MAX_METADATA_BYTES)
+    }
 }
 
 /// Who holds the key that an object is encrypted with.

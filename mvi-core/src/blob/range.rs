@@ -63,7 +63,7 @@ impl ByteRange {
         Ok(range)
     }
 
-    /// It as HTTP's `Range` says it: `bytes=0-9`.
+    /// It as HTTP's `Range` says it: `bytes=0-9`. Of a [checked](Self::check) range: of one without a byte it says something else.
     ///
     /// ```
     /// use mvi_core::blob::ByteRange;

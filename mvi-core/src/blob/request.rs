@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Crc32c, Encryption, Key, Metadata, Part, Properties, Tag, Upload, VersionId,
+    Crc32c, Encryption, Key, Part, Properties, Tag, Upload, VersionId,
     check::{MAX_PARTS, invalid},
 };
 use crate::{BucketName, Error, Labels, Result};
@@ -58,7 +58,7 @@ pub struct Rule {
     pub action: Action,
 }
 
-/// What a [`Rule`] does. Days are whole, and at least one.
+/// What a [`Rule`] does. Days are whole, 1 to 36,500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
     /// Removes an object so many days after it was written. In a bucket that keeps versions it becomes one.
@@ -145,37 +145,6 @@ impl Put {
         self
     }
 
-    /// Writes `properties` on it, in place of what was set.
-    #[must_use]
-    pub fn properties(mut self, properties: Properties) -> Self {
-        self.properties = properties;
-        self
-    }
-
-    /// Says its media type.
-    #[must_use]
-    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.properties.content_type = content_type.into().into();
-        self
-    }
-
-    /// Notes a value on it.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::ErrorKind::Invalid), as [`Metadata::with`] says.
-    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Result<Self> {
-        self.properties.metadata = self.properties.metadata.with(name, value)?;
-        Ok(self)
-    }
-
-    /// Encrypts it with that key.
-    #[must_use]
-    pub fn encryption(mut self, encryption: Encryption) -> Self {
-        self.encryption = encryption;
-        self
-    }
-
     /// Stores only what has this checksum.
     #[must_use]
     pub fn checksum(mut self, checksum: Crc32c) -> Self {
@@ -194,6 +163,51 @@ impl Put {
         }
     }
 }
+
+/// What is written on an object, as it is said of one call or of an upload.
+macro_rules! written {
+    ($name:ident) => {
+        impl $name {
+            /// Writes `properties` on it, in place of what was set.
+            #[must_use]
+            pub fn properties(mut self, properties: Properties) -> Self {
+                self.properties = properties;
+                self
+            }
+
+            /// Says its media type.
+            #[must_use]
+            pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+                self.properties.content_type = content_type.into().into();
+                self
+            }
+
+            /// Notes a value on it.
+            ///
+            /// # Errors
+            ///
+            /// [`Invalid`](crate::ErrorKind::Invalid), as [`Metadata::with`](super::Metadata::with) says.
+            pub fn metadata(
+                mut self,
+                name: impl Into<String>,
+                value: impl Into<String>,
+            ) -> Result<Self> {
+                self.properties.metadata = self.properties.metadata.with(name, value)?;
+                Ok(self)
+            }
+
+            /// Encrypts it with that key.
+            #[must_use]
+            pub fn encryption(mut self, encryption: Encryption) -> Self {
+                self.encryption = encryption;
+                self
+            }
+        }
+    };
+}
+
+written!(Put);
+written!(StartUpload);
 
 /// See [`Blob::delete`](super::Blob::delete).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -382,38 +396,6 @@ impl StartUpload {
     /// An upload to `key`.
     pub fn new(bucket: BucketName, key: Key) -> Self {
         Put::new(bucket, key).upload()
-    }
-
-    /// Writes `properties` on it, in place of what was set.
-    #[must_use]
-    pub fn properties(mut self, properties: Properties) -> Self {
-        self.properties = properties;
-        self
-    }
-
-    /// Says its media type.
-    #[must_use]
-    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.properties.content_type = content_type.into().into();
-        self
-    }
-
-    /// Notes a value on it.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::ErrorKind::Invalid), as [`Metadata::with`] says.
-    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Result<Self> {
-        let metadata: Metadata = self.properties.metadata.with(name, value)?;
-        self.properties.metadata = metadata;
-        Ok(self)
-    }
-
-    /// Encrypts it with that key.
-    #[must_use]
-    pub fn encryption(mut self, encryption: Encryption) -> Self {
-        self.encryption = encryption;
-        self
     }
 }
 

@@ -4,17 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use tokio::time::sleep;
 
 use super::{
     Delete, Get, Key, KeyValue, Kv, Lease, Lock, Path, Query, Range, Record, Table, TableState,
     Value, WriteMany, lock,
 };
-use crate::{
-    Applied, Error, ErrorKind, Items, Name, Result,
-    time::instant,
-    wait::{VISIBLE, pause, within},
-};
+use crate::{Applied, Error, ErrorKind, Items, Name, Result, wait::until};
 
 /// How many records `delete_prefix` holds and removes at a time: four of DynamoDB's batches.
 const CHUNK: usize = 100;
@@ -61,39 +56,19 @@ pub trait KvExt: Kv {
     /// [`NotFound`](ErrorKind::NotFound) where it is not there, from the tenth second on, since a fresh one may not be seen at once. What waiting
     /// can't mend ends the wait at once.
     async fn wait_active(&self, name: &Name, patience: Duration) -> Result<Table> {
-        let begun = instant();
-        let mut tries: u32 = 0;
-        loop {
-            tries = tries.saturating_add(1);
-            let seen = match within(self.table(name)).await {
-                Ok(table) => match table.state {
-                    TableState::Active | TableState::Updating => return Ok(table),
-                    TableState::Deleting => {
-                        let message = "the table is being deleted, wanted it active";
-                        return Err(Error::conflict(message).at("kv.wait_active", name));
-                    }
-                    TableState::Creating => Ok(()),
-                },
-                Err(e) if e.is_retryable() => Err(e),
-                Err(e) if e.kind() == ErrorKind::NotFound && begun.elapsed() < VISIBLE => Err(e),
-                Err(e) => return Err(e),
-            };
-            let left = patience.saturating_sub(begun.elapsed());
-            if left.is_zero() {
-                let told = match &seen {
-                    Ok(()) => "the table is still being created".to_owned(),
-                    Err(e) => format!("the last look at the table failed: {}", e.message()),
-                };
-                let error = Error::new(ErrorKind::Timeout, format!("{told}, after {patience:?}"))
-                    .with_applied(Applied::No)
-                    .at("kv.wait_active", name);
-                return Err(match seen {
-                    Ok(()) => error,
-                    Err(source) => error.with_source(source),
-                });
+        let op = "kv.wait_active";
+        until(op, "table", name, patience, || async {
+            let table = self.table(name).await?;
+            match table.state {
+                TableState::Active | TableState::Updating => Ok(Some(table)),
+                TableState::Creating => Ok(None),
+                TableState::Deleting => {
+                    Err(Error::conflict("the table is being deleted, wanted it active")
+                        .at(op, name))
+                }
             }
-            sleep(pause(tries, name).min(left)).await;
-        }
+        })
+        .await
     }
 
     /// Removes the records of one partition whose sort values start with `prefix`, text or bytes; with an empty one, all of
@@ -266,9 +241,5 @@ async fn delete_all<K: Kv + ?Sized>(
 fn partly(op: &'static str, table: &Name, removed: u64, error: Error) -> Error {
     let message = format!("{removed} records removed, then: {}", error.message());
     let applied = if removed == 0 { error.applied() } else { Applied::Unknown };
-    let mut told = Error::new(error.kind(), message).with_applied(applied).at(op, table);
-    if let Some(wait) = error.retry_after() {
-        told = told.with_retry_after(wait);
-    }
-    told.with_source(error)
+    error.retold(message).with_applied(applied).at(op, table).with_source(error)
 }

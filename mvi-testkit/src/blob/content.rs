@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, future, stream, stream::BoxStream};
 use mvi_core::{
-    Error, ErrorKind, Result,
+    Applied, Error, ErrorKind, Result,
     blob::{Body, Crc32c, MAX_COLLECTED_BYTES, MAX_OBJECT_BYTES, MAX_PART_BYTES},
     hook::Op,
 };
@@ -61,6 +61,9 @@ impl Content {
     /// [`Invalid`](ErrorKind::Invalid) where it is more than a part may have; that of the body.
     pub(super) async fn read_part(body: Body) -> Result<Self> {
         match body {
+            Body::Bytes(bytes) if bytes.len() as u64 > MAX_PART_BYTES => {
+                Err(too_much(bytes.len() as u64, MAX_PART_BYTES))
+            }
             Body::Bytes(bytes) => Ok(Self::one(bytes)),
             other => Box::pin(Self::read_again(other, MAX_PART_BYTES)).await,
         }
@@ -98,6 +101,15 @@ impl Content {
             pieces.push(small.freeze());
         }
         Ok(Self { pieces: Pieces::of(pieces), size, checksum })
+    }
+
+    /// Holds it against the checksum that its writer said.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](ErrorKind::Corrupt) where it has another one: then it is not stored.
+    pub(super) fn expect(&self, wanted: Crc32c) -> Result<()> {
+        self.checksum.check(wanted).map_err(|e| e.with_applied(Applied::No))
     }
 
     /// All of `parts`, one behind the other.
@@ -227,5 +239,19 @@ impl Sending {
         }
         self.range.start += bytes.len() as u64;
         Ok(Some(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_in_memory_is_no_larger_than_a_part_may_be() {
+        // Zeros that nobody looks at are in no memory.
+        let zeros = usize::try_from(MAX_PART_BYTES + 1).map(|it| vec![0; it]);
+        let error = Content::read_part(zeros.unwrap().into()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(Content::read_part(vec![0; 10].into()).await.unwrap().size, 10);
     }
 }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use mvi_core::blob::{Action, Key, Rule};
 
-use super::store::{Room, lost};
+use super::{
+    objects::Fall,
+    store::{Room, lost},
+};
 use crate::{
     clock::Moment,
     sim::{Outcome, Weather, world::World},
@@ -47,10 +50,14 @@ impl Room {
             let Due { live, kept } = self.due(&rules, midnight);
             for key in kept {
                 let due = |since| due(&rules, &key, since, noncurrent) <= midnight;
-                for _ in 0..self.objects.drop_kept(key.as_str(), due, lost(weather), at) {
+                let fall = lost(weather);
+                for _ in 0..self.objects.drop_kept(key.as_str(), due, fall, at) {
                     log(self, "blob.version_expired");
                 }
-                self.forget_later(world, &key, at, weather);
+                // What no list has is gone at once.
+                if fall == Fall::Listed {
+                    self.forget_later(world, &key, at, weather);
+                }
             }
             for key in live {
                 if self.objects.remove(key.as_str(), self.fall(weather), at) {

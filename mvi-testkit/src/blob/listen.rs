@@ -172,15 +172,17 @@ fn admitted(
 
 fn read(blob: &SimBlob, get: Get, request: &Request<Incoming>) -> Result<Reply> {
     let (headers, bucket) = (request.headers(), get.bucket.clone());
+    let if_match = said(headers, &header::IF_MATCH)?;
+    let if_none_match = said(headers, &header::IF_NONE_MATCH)?;
     let Opened { made, fate, chunk, .. } = blob.now(GET, &bucket, get, Store::get)?;
     let (meta, content) = (made.meta(), made.content().clone());
     let mut answer = Response::builder();
     let told = answer.headers_mut().expect("a builder that was given nothing has no error");
     describe(told, &meta);
-    if text(headers, &header::IF_MATCH).is_some_and(|it| !names(it, &meta.tag)) {
+    if if_match.is_some_and(|it| !names(it, &meta.tag)) {
         return Ok(refusal(StatusCode::PRECONDITION_FAILED, "the object has another tag"));
     }
-    if text(headers, &header::IF_NONE_MATCH).is_some_and(|it| names(it, &meta.tag)) {
+    if if_none_match.is_some_and(|it| names(it, &meta.tag)) {
         return Ok(finished(answer.status(StatusCode::NOT_MODIFIED), empty()));
     }
     let wanted = text(headers, &header::RANGE).and_then(parse_range);
@@ -213,14 +215,15 @@ fn read(blob: &SimBlob, get: Get, request: &Request<Incoming>) -> Result<Reply> 
 async fn write(blob: &SimBlob, mut put: Put, request: Request<Incoming>) -> Result<Reply> {
     let (head, body) = request.into_parts();
     let mut properties = Properties::default();
-    if let Some(content_type) = text(&head.headers, &header::CONTENT_TYPE) {
+    if let Some(content_type) = said(&head.headers, &header::CONTENT_TYPE)? {
         properties.content_type = content_type.to_owned().into();
     }
-    let owned = |name| text(&head.headers, &name).map(str::to_owned);
-    properties.cache_control = owned(header::CACHE_CONTROL);
-    properties.content_disposition = owned(header::CONTENT_DISPOSITION);
+    let owned = |name| Ok::<_, Error>(said(&head.headers, &name)?.map(str::to_owned));
+    properties.cache_control = owned(header::CACHE_CONTROL)?;
+    properties.content_disposition = owned(header::CONTENT_DISPOSITION)?;
     put.properties = properties;
-    match (text(&head.headers, &header::IF_MATCH), text(&head.headers, &header::IF_NONE_MATCH)) {
+    let if_match = said(&head.headers, &header::IF_MATCH)?;
+    match (if_match, said(&head.headers, &header::IF_NONE_MATCH)?) {
         (None, None) => {}
         (None, Some("*")) => put.mode = Mode::IfAbsent,
         (Some(tag), None) => put.mode = Mode::IfMatch(Tag::new(tag.trim_matches('"'))),
@@ -281,6 +284,18 @@ fn tell(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// A condition, or what is to be written, which is never passed over: what nobody can read may be what keeps a write from happening.
+///
+/// # Errors
+///
+/// [`Invalid`](ErrorKind::Invalid) where it is not of visible ASCII.
+fn said<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
+    let read = |value: &'a HeaderValue| {
+        value.to_str().map_err(|_| Error::invalid(format!("{name} is not of visible ASCII")))
+    };
+    headers.get(name).map(read).transpose()
 }
 
 /// Whether a list of tags has this one.

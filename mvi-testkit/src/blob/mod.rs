@@ -262,8 +262,9 @@ impl Blob for SimBlob {
     }
 
     async fn head(&self, request: Head) -> Result<Meta> {
-        let bucket = request.bucket.clone();
-        let made = self.call(const { op("blob.head") }, &bucket, request, Store::head).await?;
+        let (op, bucket) = (const { op("blob.head") }, request.bucket.clone());
+        request.check().map_err(|e| e.or_at(op.name(), &bucket))?;
+        let made = self.call(op, &bucket, request, Store::head).await?;
         Ok(made.meta())
     }
 
@@ -275,6 +276,7 @@ impl Blob for SimBlob {
 
     async fn delete_many(&self, request: DeleteMany) -> Result<Vec<Result<()>>> {
         let op = const { op("blob.delete_many") };
+        request.check().map_err(|e| e.or_at(op.name(), &request.bucket))?;
         let DeleteMany { bucket, targets } = request;
         let parts = parts(&self.world, targets, 1_000).into_iter().map(|targets| {
             let (count, request) = (targets.len(), (bucket.clone(), targets));

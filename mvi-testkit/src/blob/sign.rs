@@ -31,9 +31,9 @@ pub(super) struct Signed<'a> {
     pub(super) content_type: Option<&'a str>,
 }
 
-/// What a URL asks with.
+/// What a URL asks with. It has no `Debug`: the signature is a secret.
 #[cfg(feature = "http")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Query<'a> {
     pub(super) expires: Option<i64>,
     /// Whether the content type is signed too.

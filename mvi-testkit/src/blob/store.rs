@@ -216,7 +216,7 @@ impl Store {
         supported(&encryption)?;
         arrive(turn)?;
         if let Some(wanted) = checksum {
-            content.checksum.check(wanted)?;
+            content.expect(wanted)?;
         }
         room.write(turn, &key, &mode, |key, number| {
             Stored::new(turn, key, content, properties, None, number)

@@ -134,7 +134,7 @@ impl Store {
         }
         let content = pending.content(&parts)?;
         if let Some(wanted) = wanted {
-            content.checksum.check(wanted)?;
+            content.expect(wanted)?;
         }
         admit(room.objects.live(&upload.key).map(|it| &**it), &mode)?;
         // From here on nothing fails.

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
 use futures::{Stream, TryStreamExt as _, stream};
-use mvi_core::{Error, ErrorKind, Result, hook::Op};
+use mvi_core::{Applied, Error, ErrorKind, Result, hook::Op};
 
 use super::world::{Turn, World, mix};
 use crate::clock::Moment;
@@ -28,7 +28,7 @@ const fn is(one: &str, other: &str) -> bool {
 
 /// The same error, for another item of the same batch.
 pub(crate) fn again(error: &Error) -> Error {
-    Error::new(error.kind(), error.message()).with_applied(error.applied())
+    error.retold(error.message())
 }
 
 /// Cuts a batch into parts, of at most `most` items, that are served side by side: a batch is not one transaction.
@@ -44,15 +44,17 @@ pub(crate) fn parts<T>(world: &World, items: Vec<T>, most: u32) -> Vec<Vec<T>> {
     parts
 }
 
-/// Joins the parts of a batch. Only what befell all of them is the call's.
+/// Joins the parts of a batch. Only what befell all of them is the call's: its first error, and of each what it says of what was applied.
 pub(crate) fn joined<R>(parts: Vec<(usize, Result<Vec<Result<R>>>)>) -> Result<Vec<Result<R>>> {
     let served = parts.iter().any(|(_, part)| part.is_ok());
+    let failed = parts.iter().filter_map(|(_, part)| part.as_ref().err().map(Error::applied));
+    let applied = failed.reduce(Applied::join).unwrap_or(Applied::No);
     let mut results = Vec::new();
     for (count, part) in parts {
         match part {
             Ok(part) => results.extend(part),
             Err(error) if served => results.extend((0..count).map(|_| Err(again(&error)))),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.with_applied(applied)),
         }
     }
     Ok(results)
@@ -171,4 +173,27 @@ where
         Ok::<_, Error>(Some((found, (Some(progress), left, read))))
     });
     pages.map_ok(|found| stream::iter(found.into_iter().map(Ok))).try_flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_which_all_parts_failed_may_have_applied_where_one_may() {
+        let refused = || Error::new(ErrorKind::Throttled, "slow down");
+        let lost = || Error::new(ErrorKind::Timeout, "no answer").with_code("504");
+        let all = |parts: Vec<Result<Vec<Result<()>>>>| {
+            joined(parts.into_iter().map(|it| (2, it)).collect())
+        };
+        let error = all(vec![Err(refused()), Err(lost())]).unwrap_err();
+        assert_eq!((error.kind(), error.applied()), (ErrorKind::Throttled, Applied::Unknown));
+        let error = all(vec![Err(refused()), Err(refused())]).unwrap_err();
+        assert_eq!(error.applied(), Applied::No);
+        // What befell one part is told of each of its items, with all that is known.
+        let results = all(vec![Err(lost()), Ok(vec![Ok(()), Ok(())])]).unwrap();
+        let told: Vec<_> =
+            results.iter().map(|it| it.as_ref().err().and_then(Error::code)).collect();
+        assert_eq!(told, [Some("504"), Some("504"), None, None]);
+    }
 }

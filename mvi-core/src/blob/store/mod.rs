@@ -21,12 +21,9 @@ use self::{
 };
 use super::{
     Blob, BlobExt, Body, ByteRange, Copy, DeleteMany, Entry, Get, GetRanges, Head, Key, List, Meta,
-    Metadata, Mode, Properties, Put, Rename, Source, Tag, VersionId,
+    Metadata, Mode, Properties, Put, Rename, Source, Tag, VersionId, many::CHUNK,
 };
 use crate::{BucketName, Error, ErrorKind};
-
-/// How many objects are removed at a time.
-const CHUNK: usize = 1_000;
 
 /// One bucket of a [`Blob`], or what is below a prefix of it, as an [`ObjectStore`]; with mvi-core's feature `object_store`.
 ///
@@ -36,6 +33,8 @@ const CHUNK: usize = 1_000;
 ///
 /// An upload in parts takes parts of any size, and keeps what is less than 5 MiB in memory until there is more. One that is neither
 /// completed nor aborted stays in [`Blob::uploads`].
+///
+/// An upload in parts is of at least 48.8 GiB at most, 10,000 parts of 5 MiB: whoever writes more says larger ones.
 ///
 /// A listing ends with an error at a key that is no [`Path`], such as `a//b` or `a/`. The errors' sources are [`Error`]s, and
 /// an [`Error`] can be made of such an error again.
@@ -334,12 +333,18 @@ impl ObjectStore for Store {
         if from == to {
             return self.itself(from, &mode).await;
         }
-        let rename = Rename::new(self.bucket.clone(), self.key(from)?, self.key(to)?).mode(mode);
-        let renamed = self.blob.rename(rename).await;
-        renamed.map(drop).map_err(|e| match e.op() {
-            // It was copied, and the source is another by now.
-            "blob.rename" => store_error(e, from.as_ref(), Conflict::Precondition),
-            _ => two(e, from, to, conflict),
+        let key = self.key(to)?;
+        let rename = Rename::new(self.bucket.clone(), self.key(from)?, key.clone()).mode(mode);
+        let Err(e) = self.blob.rename(rename).await else { return Ok(()) };
+        // What may have been copied was; and any conflict is of a source that somebody wrote to, but for a target that is there.
+        let is_of_source = e.may_have_applied()
+            || e.kind() == ErrorKind::Conflict
+                && !(matches!(conflict, Conflict::Exists)
+                    && self.blob.head(Head::new(self.bucket.clone(), key)).await.is_ok());
+        Err(if is_of_source {
+            store_error(e, from.as_ref(), Conflict::Precondition)
+        } else {
+            two(e, from, to, conflict)
         })
     }
 }
@@ -366,7 +371,7 @@ impl Store {
                 let error = Arc::new(error);
                 let told = |path: Path| {
                     let message = error.message().to_owned();
-                    let same = Error::new(error.kind(), message).with_source(Arc::clone(&error));
+                    let same = error.retold(message).with_source(Arc::clone(&error));
                     Err(store_error(same, path.as_ref(), Conflict::Precondition))
                 };
                 return keyed.into_iter().map(|it| it.and_then(told)).collect();

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error,
-    blob::{Blob, Body, Complete, MIN_PART_BYTES, Part, PartNumber, Put, Upload},
+    blob::{Blob, Body, Complete, Crc32c, MIN_PART_BYTES, Part, PartNumber, Put, Upload, parts},
 };
 
 /// An upload under way.
@@ -61,30 +61,38 @@ impl Writing {
         move |e| store_error(e, &path, Conflict::Precondition)
     }
 
+    /// All that is too little for a part, which is kept no longer.
     fn take(&mut self) -> Bytes {
-        self.buffered = 0;
+        let bytes = std::mem::take(&mut self.buffered);
         if self.buffer.len() == 1
             && let Some(one) = self.buffer.pop_front()
         {
             return one;
         }
-        let mut all = BytesMut::new();
+        let mut all = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or_default());
         for chunk in self.buffer.drain(..) {
             all.extend_from_slice(&chunk);
         }
         all.freeze()
     }
 
+    /// It once more, for whoever asks again after a failure.
+    fn keep(&mut self, bytes: Bytes) {
+        self.buffered = bytes.len() as u64;
+        self.buffer.push_back(bytes);
+    }
+
     fn send(&mut self, bytes: Bytes) -> UploadPart {
         self.begun = self.begun.saturating_add(1);
         let number = PartNumber::new(self.begun);
         let (blob, upload) = (Arc::clone(&self.blob), Arc::clone(&self.upload));
-        let (parts, wrong) = (Arc::clone(&self.parts), self.wrong());
+        let (stored, wrong) = (Arc::clone(&self.parts), self.wrong());
         async move {
             let number = number.map_err(&wrong)?;
-            let part = blob.upload_part(&upload, number, Body::Bytes(bytes)).await;
+            let checksum = Crc32c::of(&bytes);
+            let part = parts::store(&*blob, &upload, number, bytes, checksum).await;
             let part = part.map_err(&wrong)?;
-            parts.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+            stored.lock().unwrap_or_else(PoisonError::into_inner).push(part);
             Ok(())
         }
         .boxed()
@@ -108,6 +116,7 @@ impl MultipartUpload for Writing {
         let rest = self.take();
         if self.begun == 0 {
             // What is less than a part needs none; and of nothing there is no part.
+            self.keep(rest.clone());
             let meta = self.blob.put(self.put.clone(), Body::Bytes(rest)).await;
             let meta = meta.map_err(self.wrong())?;
             let _ = self.blob.abort_upload(&self.upload).await;

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use super::{chunks, noise, once};
 use crate::{
     Error, ErrorKind, Result,
-    blob::{Body, Checked, Crc32c, Meta, Object, Replay, Tag, parts::fill},
+    blob::{
+        Body, Checked, Crc32c, Meta, Object, Replay, Tag,
+        parts::{cut, fill},
+    },
 };
 
 /// Bytes that can be made again, as many as `found`, whatever is said of them.
@@ -87,6 +90,30 @@ async fn a_body_that_comes_once_is_collected_whole_or_refused() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_of_a_body_that_cannot_be_read() {
+    for kind in [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Corrupt] {
+        assert!(!broken(kind).replayable(10).await.unwrap_err().may_have_applied(), "{kind:?}");
+        assert!(!cut(broken(kind)).await.unwrap_err().may_have_applied(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_gathered_has_the_memory_that_it_needs() {
+    let bytes = noise(700_000, 1);
+    for chunk in [10_000, 99_000, 400_000] {
+        let Body::Once(mut body) = once(&bytes, chunk) else { unreachable!("it is a Once") };
+        let found = fill(&mut body, &mut Bytes::new(), bytes.len()).await.unwrap();
+        assert!(found == bytes);
+        let held = found.try_into_mut().unwrap().capacity();
+        assert_eq!(held, bytes.len(), "in chunks of {chunk}");
+    }
+    // What is little does not take as much as might have come.
+    let Body::Once(mut body) = once(&bytes[..1_000], 400) else { unreachable!("it is a Once") };
+    let found = fill(&mut body, &mut Bytes::new(), 8 << 20).await.unwrap();
+    assert!(found.try_into_mut().unwrap().capacity() < 4_096);
+}
+
+#[tokio::test]
 async fn a_body_that_has_not_the_bytes_it_should_is_an_error() {
     for found in [9, 11] {
         let body = replay(10, noise(found, 1)).replayable(0).await.unwrap();
@@ -98,6 +125,12 @@ async fn a_body_that_has_not_the_bytes_it_should_is_an_error() {
     let body = Body::Replay(more).replayable(0).await.unwrap();
     let error = body.bytes(0..10).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+    // Also in a chunk of its own, behind all that was asked for.
+    let more = Replay::new(10, |_| {
+        chunks(vec![Ok(Bytes::from(vec![0; 10])), Ok(Bytes::new()), Ok("x".into())])
+    });
+    let body = Body::Replay(more).replayable(0).await.unwrap();
+    assert_eq!(body.bytes(0..10).await.unwrap_err().kind(), ErrorKind::Invalid);
     let body = Body::from("abc").replayable(0).await.unwrap();
     assert_eq!(body.bytes(1..4).await.unwrap_err().kind(), ErrorKind::Invalid);
 }
@@ -163,6 +196,8 @@ async fn checked(
         match next {
             Ok(bytes) => seen.extend_from_slice(&bytes),
             Err(error) => {
+                let reads = error.kind() == ErrorKind::Corrupt && error.may_have_applied();
+                assert!(!reads, "a read changes nothing: {error:?}");
                 assert!(body.next().await.is_none(), "an error ends it");
                 return (seen, Some(error.kind()));
             }
@@ -218,6 +253,25 @@ async fn an_object_is_read_into_memory_whole_or_not() {
     // A chunk that a hook has lost or repeated.
     for body in [&["hel"][..], &["hel", "hel", "lo"], &[], &["hello", "hello"], &["hellohello"]] {
         let error = object(body, 5).bytes(9).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{body:?}");
+        assert_eq!(
+            (error.kind(), error.may_have_applied()),
+            (ErrorKind::Corrupt, false),
+            "{body:?}"
+        );
     }
+}
+
+#[tokio::test]
+async fn a_whole_object_in_memory_has_its_checksum_and_a_range_need_not() {
+    let object = |range: std::ops::Range<u64>, body: &[&'static str]| {
+        let mut meta = Meta::new(super::key("a"), 6, Tag::new("t"));
+        meta.checksum = Some(Crc32c::of(b"abcdef"));
+        let body = body.iter().map(|it| Ok(Bytes::from_static(it.as_bytes()))).collect();
+        Object::new(meta, range, chunks(body))
+    };
+    assert_eq!(object(0..6, &["ab", "cd", "ef"]).bytes(6).await.unwrap(), "abcdef");
+    assert_eq!(object(2..4, &["cd"]).bytes(6).await.unwrap(), "cd");
+    // A chunk that was lost, and one as long that came twice.
+    let error = object(0..6, &["ab", "ab", "ef"]).bytes(6).await.unwrap_err();
+    assert_eq!((error.kind(), error.may_have_applied()), (ErrorKind::Corrupt, false));
 }

@@ -6,9 +6,10 @@ use super::{bucket, key};
 use crate::{
     BucketName, ErrorKind, Result,
     blob::{
-        Complete, Copy, Crc32c, CreateBucket, Delete, Encryption, Get, Key, List, MAX_OBJECT_BYTES,
-        MAX_PART_BYTES, MAX_PRESIGN, MAX_RULES, MIN_PART_BYTES, Mode, Part, PartNumber, Presign,
-        Properties, Put, Rule, Source, StartUpload, Tag, Upload, VersionId, Versions,
+        Complete, Copy, Crc32c, CreateBucket, Delete, DeleteMany, Encryption, Get, Head, Key, List,
+        MAX_OBJECT_BYTES, MAX_PART_BYTES, MAX_PRESIGN, MAX_RULES, MIN_PART_BYTES, Mode, Part,
+        PartNumber, Presign, Properties, Put, Rule, Source, StartUpload, Tag, Target, Upload,
+        VersionId, Versions,
     },
 };
 
@@ -57,6 +58,32 @@ fn reads() {
     refused("range", get().range(1..1).check());
     refused("tag", get().if_match(empty()).check());
     refused("tag", get().if_none_match(empty()).check());
+}
+
+#[test]
+fn what_a_provider_gave_out_is_what_a_header_carries() {
+    let (at, long) = (|| Source::new(bucket(), key("a")), "t".repeat(1_025));
+    for text in ["", "a\r\nx: y", "a b", " a", "ä", "\0", &long] {
+        let (tag, version) = (|| Tag::new(text), || VersionId::new(text));
+        let get = || Get::new(bucket(), key("a"));
+        refused(text, get().if_match(tag()).check());
+        refused(text, get().if_none_match(tag()).check());
+        refused(text, get().version(version()).check());
+        refused(text, Head::new(bucket(), key("a")).version(version()).check());
+        refused(text, Put::new(bucket(), key("a")).mode(Mode::IfMatch(tag())).check());
+        refused(text, Delete::new(bucket(), key("a")).if_match(tag()).check());
+        refused(text, Delete::new(bucket(), key("a")).version(version()).check());
+        let target = Target { key: key("a"), version: Some(version()) };
+        refused(text, DeleteMany::new(bucket(), [key("b").into(), target]).check());
+        for source in [at().if_match(tag()), at().version(version())] {
+            refused(text, Copy::new(source, bucket(), key("b")).check());
+        }
+    }
+    for text in ["W/\"x-1\"", "null", "1732406400000001", &long[..1_024]] {
+        Get::new(bucket(), key("a")).if_match(Tag::new(text)).check().unwrap();
+        Head::new(bucket(), key("a")).version(VersionId::new(text)).check().unwrap();
+    }
+    DeleteMany::new(bucket(), [key("a")]).check().unwrap();
 }
 
 #[test]

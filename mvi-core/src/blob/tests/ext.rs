@@ -96,7 +96,9 @@ async fn ranges_are_of_one_object() {
     let nothing = store.get_ranges(ranges("b").range(0..1)).await.unwrap_err();
     assert_eq!(nothing.kind(), ErrorKind::NotFound);
     let both = GetRanges::new(Get::new(bucket(), key("a")).range(0..1)).range(0..1);
-    assert_eq!(store.get_ranges(both).await.unwrap_err().kind(), ErrorKind::Invalid);
+    let both = store.get_ranges(both).await.unwrap_err();
+    assert_eq!((both.kind(), both.op()), (ErrorKind::Invalid, "blob.get_ranges"));
+    assert_eq!(both.resource(), "acme-7f3-tests");
     // One that is replaced between two of its ranges.
     store.calls();
     let read = super::file::killed(store.get_ranges(ranges("a").range(0..1)), 3).await;
@@ -130,7 +132,7 @@ async fn a_rename_that_does_not_hold_changes_nothing() {
     let nothing = store.rename(Rename::new(bucket(), key("a"), key("b"))).await.unwrap_err();
     assert_eq!(nothing.kind(), ErrorKind::NotFound);
     let itself = store.rename(Rename::new(bucket(), key("b"), key("b"))).await.unwrap_err();
-    assert_eq!(itself.kind(), ErrorKind::Invalid);
+    assert_eq!((itself.kind(), itself.op()), (ErrorKind::Invalid, "blob.rename"));
     assert_eq!(store.bytes("b").unwrap(), "hello");
 }
 
@@ -221,6 +223,33 @@ async fn an_emptied_bucket_has_no_object_and_no_upload() {
     assert_eq!(error.op(), "blob.empty");
 }
 
+#[tokio::test]
+async fn a_bucket_that_somebody_writes_to_is_looked_at_once_more() {
+    let store = Store::new();
+    store.set("a", "x");
+    let other = async {
+        let mut calls = Vec::new();
+        while !calls.contains(&"versions") {
+            tokio::task::yield_now().await;
+            calls.extend(store.calls());
+        }
+        store.set("late", "x");
+    };
+    let bucket = bucket();
+    let (emptied, ()) = futures::join!(store.empty(&bucket), other);
+    assert_eq!(emptied.unwrap(), 2);
+    // What was removed by its key alone may be a version now.
+    assert!(store.calls().contains(&"versions"));
+}
+
+#[tokio::test]
+async fn a_sync_that_cannot_be_names_its_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let sync = crate::blob::SyncDir::up(dir.path(), bucket(), "a").parallel(0);
+    let error = Store::new().sync(sync).await.unwrap_err();
+    assert_eq!((error.kind(), error.op()), (ErrorKind::Invalid, "blob.sync"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fresh_bucket_is_waited_for() {
     let minute = Duration::from_mins(1);
@@ -244,6 +273,11 @@ async fn a_fresh_bucket_is_waited_for() {
     store.fault("bucket", Fault::Hang);
     let error = store.wait_bucket(&bucket(), Duration::ZERO).await.unwrap_err();
     assert_eq!((error.kind(), error.op()), (ErrorKind::Timeout, "blob.wait_bucket"));
+    // At the end of the patience it says what was seen last, as every wait does.
+    (0..10).for_each(|_| store.fault("bucket", Fault::Refuse(ErrorKind::Throttled)));
+    let error = store.wait_bucket(&bucket(), Duration::from_millis(300)).await.unwrap_err();
+    assert_eq!((error.kind(), error.may_have_applied()), (ErrorKind::Timeout, false));
+    assert_eq!(error.message(), "the last look at the bucket failed: refused, after 300ms");
 }
 
 #[tokio::test]

@@ -72,6 +72,39 @@ async fn an_upload_with_a_part_that_failed_is_no_object() {
 }
 
 #[tokio::test]
+async fn a_small_upload_that_failed_is_written_whole_when_it_is_asked_for_again() {
+    let (fake, store) = both("");
+    let mut upload = store.put_multipart(&Path::from("note")).await.unwrap();
+    upload.put_part("hel".into()).await.unwrap();
+    upload.put_part("lo".into()).await.unwrap();
+    for kind in [ErrorKind::Unavailable, ErrorKind::Throttled] {
+        fake.fault("put", Fault::Refuse(kind));
+        upload.complete().await.unwrap_err();
+    }
+    upload.complete().await.unwrap();
+    assert_eq!((fake.bytes("note").unwrap(), fake.uploads_now()), ("hello".into(), vec![]));
+}
+
+#[tokio::test]
+async fn a_part_that_arrives_as_another_makes_no_object() {
+    for last in [false, true] {
+        let (fake, store) = both("");
+        let mut upload = store.put_multipart(&Path::from("film")).await.unwrap();
+        if last {
+            upload.put_part(noise(6 << 20, 1).into()).await.unwrap();
+            upload.put_part(noise(10, 2).into()).await.unwrap();
+            fake.fault("upload_part", Fault::Flip);
+        } else {
+            fake.fault("upload_part", Fault::Flip);
+            let error = upload.put_part(noise(6 << 20, 1).into()).await.unwrap_err();
+            assert_eq!(Error::from(error).kind(), ErrorKind::Corrupt);
+        }
+        upload.complete().await.unwrap_err();
+        assert_eq!(fake.bytes("film"), None);
+    }
+}
+
+#[tokio::test]
 async fn what_has_no_place_is_refused_and_never_dropped() {
     let (fake, store) = both("");
     let path = Path::from("page");
@@ -153,6 +186,37 @@ async fn onto_itself_nothing_is_done_and_what_is_there_is_there() {
         (fake.bytes("page").unwrap(), fake.bytes("other").unwrap()),
         ("x".into(), "y".into())
     );
+}
+
+#[tokio::test]
+async fn a_rename_whose_source_is_replaced_meanwhile_is_no_target_that_is_there() {
+    for mode in [RenameTargetMode::Create, RenameTargetMode::Overwrite] {
+        let (fake, store) = both("");
+        let (from, to) = (Path::from("draft"), Path::from("final"));
+        fake.set("draft", "old");
+        let rename = store.rename_opts(&from, &to, RenameOptions::new().with_target_mode(mode));
+        // Another writes between the look and the copy.
+        let other = async {
+            while !fake.calls().contains(&"head") {
+                tokio::task::yield_now().await;
+            }
+            fake.set("draft", "new");
+        };
+        let (renamed, ()) = futures::join!(rename, other);
+        match renamed.unwrap_err() {
+            StoreError::Precondition { path, .. } => assert_eq!(path, "draft"),
+            error => panic!("{error}"),
+        }
+        assert_eq!(fake.keys(), ["draft"]);
+    }
+}
+
+#[tokio::test]
+async fn what_befell_all_of_a_batch_is_told_with_all_that_is_known_of_it() {
+    let (fake, store) = both("");
+    fake.fault("delete_many", Fault::Refuse(ErrorKind::Unavailable));
+    let error = Error::from(store.delete(&Path::from("x")).await.unwrap_err());
+    assert!(!error.may_have_applied(), "{error:?}");
 }
 
 #[tokio::test]

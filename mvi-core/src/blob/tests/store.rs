@@ -32,7 +32,7 @@ pub(super) enum Fault {
     Lose,
     /// It never answers, and nothing happens.
     Hang,
-    /// A byte of the body that it answers is another.
+    /// A byte of the body, of a read or of a part, is another.
     Flip,
     /// The body that it answers breaks in the middle.
     Cut,
@@ -501,7 +501,13 @@ impl Blob for Store {
     }
 
     async fn upload_part(&self, upload: &Upload, number: PartNumber, body: Body) -> Result<Part> {
-        let bytes = collect(body).await?;
+        let mut bytes = collect(body).await?;
+        let met = self.lock().faults.iter().find(|it| it.0 == "upload_part").map(|it| it.1);
+        if let Some(Fault::Flip) = met {
+            let mut flipped = bytes.to_vec();
+            flipped[0] ^= 1;
+            bytes = flipped.into();
+        }
         self.call("upload_part", |inner| {
             let mut part = Part::new(number, bytes.len() as u64, Tag::new(inner.id("tag")));
             part.checksum = (!inner.no_checksums).then(|| Crc32c::of(&bytes));

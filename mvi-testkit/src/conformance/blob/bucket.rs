@@ -271,7 +271,7 @@ pub(super) async fn a_wait_ends_when_the_bucket_is_there(
 ) -> Result<()> {
     let none = scope.bucket("none")?;
     let waited = blob.wait_bucket(&none, Duration::from_millis(300)).await;
-    fails(waited, ErrorKind::NotFound);
+    fails(waited, ErrorKind::Timeout);
     let name = scope.bucket("bucket")?;
     blob.create_bucket(CreateBucket::new(name.clone())).await?;
     assert_eq!(blob.wait_bucket(&name, Scope::CHANGE).await?.name, name);

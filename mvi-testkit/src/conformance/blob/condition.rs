@@ -188,13 +188,18 @@ pub(super) async fn conditions_that_make_no_sense_are_invalid(
     fails(blob.get(both).await, ErrorKind::Invalid);
     let both = place.delete(&key).if_match(meta.tag.clone()).version(version);
     fails(blob.delete(both).await, ErrorKind::Invalid);
-    let empty = || Mode::IfMatch(Tag::new(""));
-    fails(blob.put(place.put(&key).mode(empty()), "2".into()).await, ErrorKind::Invalid);
-    let copy = place.copy(&key, &place.key("b")?).mode(empty());
-    fails(blob.copy(copy).await, ErrorKind::Invalid);
-    let complete = place.begun(&key, "2").await?;
-    let upload = complete.upload.clone();
-    fails(blob.complete_upload(complete.mode(empty())).await, ErrorKind::Invalid);
-    blob.abort_upload(&upload).await?;
+    let begun = place.begun(&key, "2").await?;
+    // None, one that ends its header and begins another, and two.
+    for none in ["", "1\r\nx-other: 2", "1 2"] {
+        let (tag, mode) = (|| Tag::new(none), || Mode::IfMatch(Tag::new(none)));
+        fails(blob.put(place.put(&key).mode(mode()), "2".into()).await, ErrorKind::Invalid);
+        fails(blob.get(place.get(&key).if_match(tag())).await, ErrorKind::Invalid);
+        fails(blob.get(place.get(&key).if_none_match(tag())).await, ErrorKind::Invalid);
+        fails(blob.delete(place.delete(&key).if_match(tag())).await, ErrorKind::Invalid);
+        let copy = place.copy(&key, &place.key("b")?).mode(mode());
+        fails(blob.copy(copy).await, ErrorKind::Invalid);
+        fails(blob.complete_upload(begun.clone().mode(mode())).await, ErrorKind::Invalid);
+    }
+    blob.abort_upload(&begun.upload).await?;
     place.holds(&key, "1").await
 }

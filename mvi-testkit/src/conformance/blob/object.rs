@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mvi_core::{
-    Blob, BlobExt as _, ErrorKind, Result,
+    Applied, Blob, BlobExt as _, ErrorKind, Result,
     blob::{Body, Crc32c, Encryption, Metadata, Mode, Properties, Put, Replay},
 };
 
@@ -322,7 +322,8 @@ async fn refuses(place: &Place<'_>, length: usize) -> Result<()> {
     for key in [&old, &new] {
         for body in [Body::Bytes(body.clone()), once(&body, &[99_991])] {
             let put = place.put(key).checksum(wrong);
-            fails(place.blob.put(put, body).await, ErrorKind::Corrupt);
+            let error = fails(place.blob.put(put, body).await, ErrorKind::Corrupt);
+            assert_eq!(error.applied(), Applied::No, "nothing has changed: {error:?}");
         }
     }
     place.holds(&old, "as it was").await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mvi_core::{
-    Blob, BlobExt as _, Error, ErrorKind, Result,
+    Applied, Blob, BlobExt as _, Error, ErrorKind, Result,
     blob::{
         Body, Complete, Crc32c, MAX_COLLECTED_BYTES, MAX_PARTS, Metadata, Mode, Part, PartNumber,
         Properties, StartUpload, Tag, Upload,
@@ -508,7 +508,8 @@ pub(super) async fn parts_that_are_not_what_their_checksum_says_make_no_object(
     let complete = place.begun(&key, "1").await?;
     let upload = complete.upload.clone();
     let wrong = complete.checksum(Crc32c::of(b"2"));
-    fails(blob.complete_upload(wrong).await, ErrorKind::Corrupt);
+    let error = fails(blob.complete_upload(wrong).await, ErrorKind::Corrupt);
+    assert_eq!(error.applied(), Applied::No, "nothing has changed: {error:?}");
     place.holds(&key, "as it was").await?;
     blob.abort_upload(&upload).await
 }

@@ -114,7 +114,8 @@ fn what_goes_wrong_with_a_body_changes_nothing() {
         assert_eq!((error.kind(), error.applied()), (ErrorKind::Invalid, Applied::No));
         assert_eq!((error.op(), error.resource()), ("blob.put", bucket().as_str()));
         let error = blob.put(put_to("a").checksum(Crc32c::of(b"other")), "this".into()).await;
-        assert_eq!(kind(error), ErrorKind::Corrupt);
+        let error = error.unwrap_err();
+        assert_eq!((error.kind(), error.applied()), (ErrorKind::Corrupt, Applied::No));
         assert!(all(&blob).await.is_empty());
 
         let upload = blob.start_upload(StartUpload::new(bucket(), key("a"))).await.unwrap();
@@ -179,6 +180,14 @@ fn a_read_is_of_what_it_asks_for() {
         assert_eq!(kind(blob.get(get_of("b")).await), ErrorKind::NotFound);
         let version = VersionId::new("7");
         assert_eq!(kind(blob.get(get_of("a").version(version)).await), ErrorKind::NotFound);
+        // What no header carries is no version and no tag.
+        let odd = || VersionId::new("7\r\nx: y");
+        let head = Head::new(bucket(), key("a")).version(odd());
+        assert_eq!(kind(blob.head(head).await), ErrorKind::Invalid);
+        let targets = [key("a").into(), Target { key: key("a"), version: Some(odd()) }];
+        let removed = blob.delete_many(DeleteMany::new(bucket(), targets)).await;
+        assert_eq!(kind(removed), ErrorKind::Invalid);
+        assert_eq!(text(&blob, "a").await.unwrap(), "0123456789");
     });
 }
 

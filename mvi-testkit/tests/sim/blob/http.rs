@@ -178,6 +178,29 @@ fn whoever_has_the_url_writes_the_object() {
 }
 
 #[test]
+fn what_nobody_can_read_is_never_passed_over() {
+    in_real_time(|| async {
+        let sim = sim_in(Weather::calm()).await;
+        let _listening = sim.listen().await.unwrap();
+        write(&sim.blob, "a", "first").await;
+        let put = Presign::put(bucket(), key("a"), seconds(60));
+        let put = sim.blob.presign(put).await.unwrap().url;
+        for name in ["if-match", "if-none-match", "cache-control", "content-disposition"] {
+            assert_eq!(
+                call("PUT", &put, &[(name, "\"ü\"")], b"second").await.status,
+                400,
+                "{name}"
+            );
+        }
+        let link = presigned(&sim, "a").await.url;
+        for name in ["if-match", "if-none-match"] {
+            assert_eq!(call("GET", &link, &[(name, "\"ü\"")], b"").await.status, 400, "{name}");
+        }
+        assert_eq!(text(&sim.blob, "a").await.unwrap(), "first");
+    });
+}
+
+#[test]
 fn a_url_is_good_for_nothing_else() {
     in_real_time(|| async {
         let sim = sim_in(Weather::calm()).await;
