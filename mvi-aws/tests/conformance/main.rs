@@ -163,11 +163,14 @@ fn at(endpoint: String) -> AwsBuilder {
         operation: Duration::from_mins(2),
         ..Timeouts::default()
     };
+    // Nor is an emulator that answers 500 to a listing while others write.
+    let retries = Retries { attempts: 6, ..Retries::default() };
     Aws::builder()
         .region("us-east-1")
         .endpoint(endpoint)
         .credentials("000000000001", "anything")
         .timeouts(timeouts)
+        .retries(retries)
 }
 
 async fn ministack(endpoint: String) -> Result<Cloud> {
