@@ -46,6 +46,7 @@ impl Inner {
     }
 
     pub(super) async fn delete_many(&self, request: DeleteMany) -> Result<Vec<Result<()>>> {
+        request.check()?;
         let DeleteMany { bucket, targets } = request;
         let mut places: HashMap<&Target, Vec<usize>> = HashMap::with_capacity(targets.len());
         let mut unique: Vec<&Target> = Vec::with_capacity(targets.len());

@@ -32,6 +32,7 @@ pub(super) struct Known {
 
 impl Inner {
     pub(super) async fn head(&self, request: blob::Head) -> Result<Meta> {
+        request.check()?;
         let blob::Head { bucket, key, version } = request;
         self.known(bucket.as_str(), key, version).await.map(|it| it.meta)
     }

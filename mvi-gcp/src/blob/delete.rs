@@ -58,6 +58,7 @@ pub(super) async fn delete_many(
     client: &Arc<Client>,
     request: DeleteMany,
 ) -> Result<Vec<Result<()>>> {
+    request.check()?;
     let DeleteMany { bucket, targets } = request;
     let known = OnceCell::new();
     let remove = |Target { key, version }: Target| {

@@ -31,6 +31,7 @@ const ROUNDS: u32 = 8;
 
 /// What a read would tell of an object.
 pub(super) async fn head(client: &Client, request: Head) -> Result<Meta> {
+    request.check()?;
     let Head { bucket, key, version } = request;
     let generation = pinned(version.as_ref())?;
     let read = GetObjectRequest::new().set_bucket(path(&bucket)).set_object(key.as_str());

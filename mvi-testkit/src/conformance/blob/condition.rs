@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mvi_core::{
     Blob, BlobExt as _, ErrorKind, Result,
-    blob::{Key, Mode, Tag},
+    blob::{DeleteMany, Head, Key, Mode, Tag, Target, VersionId},
 };
 
 use super::{
@@ -199,6 +199,14 @@ pub(super) async fn conditions_that_make_no_sense_are_invalid(
         let copy = place.copy(&key, &place.key("b")?).mode(mode());
         fails(blob.copy(copy).await, ErrorKind::Invalid);
         fails(blob.complete_upload(begun.clone().mode(mode())).await, ErrorKind::Invalid);
+        // A version is no less a header, or a part of a URL.
+        let version = || VersionId::new(none);
+        fails(blob.get(place.get(&key).version(version())).await, ErrorKind::Invalid);
+        let head = Head::new(place.bucket.clone(), key.clone()).version(version());
+        fails(blob.head(head).await, ErrorKind::Invalid);
+        let target = Target { key: key.clone(), version: Some(version()) };
+        let many = DeleteMany::new(place.bucket.clone(), [target]);
+        fails(blob.delete_many(many).await, ErrorKind::Invalid);
     }
     blob.abort_upload(&begun.upload).await?;
     place.holds(&key, "1").await

@@ -323,7 +323,8 @@ async fn refuses(place: &Place<'_>, length: usize) -> Result<()> {
         for body in [Body::Bytes(body.clone()), once(&body, &[99_991])] {
             let put = place.put(key).checksum(wrong);
             let error = fails(place.blob.put(put, body).await, ErrorKind::Corrupt);
-            assert_eq!(error.applied(), Applied::No, "nothing has changed: {error:?}");
+            // Of an attempt before it that was not answered, nobody knows.
+            assert_ne!(error.applied(), Applied::Yes, "nothing has changed: {error:?}");
         }
     }
     place.holds(&old, "as it was").await?;

@@ -509,7 +509,8 @@ pub(super) async fn parts_that_are_not_what_their_checksum_says_make_no_object(
     let upload = complete.upload.clone();
     let wrong = complete.checksum(Crc32c::of(b"2"));
     let error = fails(blob.complete_upload(wrong).await, ErrorKind::Corrupt);
-    assert_eq!(error.applied(), Applied::No, "nothing has changed: {error:?}");
+    // Of an attempt before it that was not answered, nobody knows.
+    assert_ne!(error.applied(), Applied::Yes, "nothing has changed: {error:?}");
     place.holds(&key, "as it was").await?;
     blob.abort_upload(&upload).await
 }
