@@ -35,7 +35,7 @@ async fn gcs(endpoint: String) -> Result<Cloud> {
     Ok(builder.emulated().build().await?.cloud())
 }
 
-/// Signs with nothing: the bridge looks at the time of a URL, and never at its signature. Those are for the wire tests.
+/// Signs with no key: the bridge looks at the time of a URL, and never at its signature. Those are for the wire tests.
 #[derive(Debug)]
 struct Nobody;
 
@@ -44,8 +44,9 @@ impl SigningProvider for Nobody {
         Ok("nobody@mvi-test.iam.gserviceaccount.com".to_owned())
     }
 
-    async fn sign(&self, _: &[u8]) -> Signed<bytes::Bytes> {
-        Ok(bytes::Bytes::from_static(b"nothing"))
+    async fn sign(&self, content: &[u8]) -> Signed<bytes::Bytes> {
+        // Of another content another one, as any signature is.
+        Ok(mvi_core::blob::Crc32c::of(content).to_string().into())
     }
 }
 
