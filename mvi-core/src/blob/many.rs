@@ -297,8 +297,3 @@ pub(super) fn partly(op: &'static str, bucket: &BucketName, removed: u64, error:
     let applied = if removed == 0 { error.applied() } else { Applied::Unknown };
     error.retold(message).with_applied(applied).at(op, bucket).with_source(error)
 }
-
-/// An error of the same kind, and with the same advice.
-pub(super) fn told(error: &Error, message: String) -> Error {
-    error.retold(message)
-}

@@ -23,7 +23,7 @@ use super::{
         disk::{self, PARTIAL, named},
         pour, send,
     },
-    many::{delete_all, told},
+    many::delete_all,
     parts::PARALLEL,
 };
 use crate::{Applied, BucketName, Error, ErrorKind, Result};
@@ -487,7 +487,7 @@ impl<B: Blob + ?Sized> Job<'_, B> {
             _ => Applied::Unknown,
         };
         let bucket = &self.request.bucket;
-        told(&error, message).with_applied(applied).at("blob.sync", bucket).with_source(error)
+        error.retold(message).with_applied(applied).at("blob.sync", bucket).with_source(error)
     }
 }
 
